@@ -1,0 +1,23 @@
+"""Amazon EKS Pod Identity as Pulumi components: network, cluster, agent, role and association."""
+
+from ._base import InvalidArgs
+from .agent import PodIdentityAgent, PodIdentityAgentArgs
+from .association import PodIdentityAssociation, PodIdentityAssociationArgs
+from .cluster import EksCluster, EksClusterArgs
+from .network import NatGateways, Network, NetworkArgs
+from .role import PodIdentityRole, PodIdentityRoleArgs
+
+__all__ = [
+    "EksCluster",
+    "EksClusterArgs",
+    "InvalidArgs",
+    "NatGateways",
+    "Network",
+    "NetworkArgs",
+    "PodIdentityAgent",
+    "PodIdentityAgentArgs",
+    "PodIdentityAssociation",
+    "PodIdentityAssociationArgs",
+    "PodIdentityRole",
+    "PodIdentityRoleArgs",
+]

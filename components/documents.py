@@ -1,0 +1,117 @@
+"""Pure builders of the IAM documents that EKS Pod Identity needs.
+
+The same arguments always give the same text, so a plan never shows a document that did not change. Partitions come from
+the ARNs that are given in: nothing here says `arn:aws:`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from . import rules
+
+POD_IDENTITY_PRINCIPAL = "pods.eks.amazonaws.com"
+POLICY_VERSION = "2012-10-17"
+
+Document = dict[str, Any]
+Statement = dict[str, Any]
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """The document as the text that goes to AWS: compact, and in the order in which the builders wrote it."""
+    return json.dumps(document, separators=(",", ":"))
+
+
+def cluster_arn(partition: str, region: str, account: str, name: str) -> str:
+    """The ARN that a cluster of this name has, or will have."""
+    return f"arn:{partition}:eks:{region}:{account}:cluster/{name}"
+
+
+def trust(
+    cluster_arns: Sequence[str],
+    *,
+    namespaces: Sequence[str] = (),
+    service_accounts: Sequence[str] = (),
+    organization_id: str | None = None,
+) -> Document:
+    """The trust policy that lets EKS Pod Identity, for just these clusters, assume a role and tag its session.
+
+    `cluster_arns` become the conditions `aws:SourceArn` and, by the accounts in them, `aws:SourceAccount`.
+    `namespaces` and `service_accounts` narrow the trust by the session tags that EKS sends, `organization_id` (`o-…`)
+    by `aws:SourceOrgID`. Raises `ValueError` on a cluster ARN that is none.
+
+    See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html and, for the session tags,
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html.
+    """
+    accounts = set()
+    for arn in cluster_arns:
+        match = rules.CLUSTER_ARN.fullmatch(arn)
+        if match is None:
+            raise ValueError(f"{arn!r} is not the ARN of an EKS cluster")
+        accounts.add(match["account"])
+    equals: dict[str, Any] = {"aws:SourceAccount": _one_or_many(accounts)}
+    if organization_id is not None:
+        equals["aws:SourceOrgID"] = organization_id
+    if namespaces:
+        equals["aws:RequestTag/kubernetes-namespace"] = _one_or_many(namespaces)
+    if service_accounts:
+        equals["aws:RequestTag/kubernetes-service-account"] = _one_or_many(service_accounts)
+    return {
+        "Version": POLICY_VERSION,
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": POD_IDENTITY_PRINCIPAL},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Condition": {
+                    "StringEquals": equals,
+                    "ArnEquals": {"aws:SourceArn": _one_or_many(cluster_arns)},
+                },
+            }
+        ],
+    }
+
+
+def service_trust(service: str) -> Document:
+    """The trust policy of an AWS service's own role, such as the nodes' (`ec2.amazonaws.com`)."""
+    return {
+        "Version": POLICY_VERSION,
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}],
+    }
+
+
+def permissions(statements: Iterable[Mapping[str, Any]]) -> Document:
+    """A permission policy from IAM statements, each with its elements in IAM's own order and spelling."""
+    order = ("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
+    return {
+        "Version": POLICY_VERSION,
+        "Statement": [{key: statement[key] for key in order if key in statement} for statement in statements],
+    }
+
+
+def s3_read_only(partition: str, buckets: Sequence[str]) -> list[Statement]:
+    """Statements that list all buckets and read the objects, with their tags, of the named ones.
+
+    `buckets` are names, in which `*` may stand for any text. `s3:ListAllMyBuckets` has no resource to be scoped to.
+    """
+    listing: Statement = {
+        "Sid": "ListBuckets",
+        "Effect": "Allow",
+        "Action": ["s3:ListAllMyBuckets"],
+        "Resource": "*",
+    }
+    if not buckets:
+        return [listing]
+    reading: Statement = {
+        "Sid": "ReadObjects",
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "s3:GetObjectTagging"],
+        "Resource": [f"arn:{partition}:s3:::{bucket}/*" for bucket in sorted(set(buckets))],
+    }
+    return [listing, reading]
+
+
+def _one_or_many(values: Iterable[str]) -> str | list[str]:
+    # IAM gives a list of one back as a plain string: written that way, the two compare equal.
+    unique = sorted(set(values))
+    return unique[0] if len(unique) == 1 else unique
