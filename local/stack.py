@@ -1,0 +1,123 @@
+"""The demo's stack on the twin: the environment in which `pulumi` runs there, and the stack `local` in its own
+backend."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local import toolchain
+from local.toolchain import pulumi_home
+from local.twin import Twin
+
+ROOT = Path(__file__).parents[1]
+STACK = "local"
+REGION = "eu-west-1"
+
+# The twin's Pulumi state protects nothing that outlives it. The salt in Pulumi.local.yaml goes with this passphrase.
+PASSPHRASE = "local"
+
+# These would carry somebody's real account, or a real Pulumi backend, into the twin.
+_FOREIGN = ("AWS_", "PULUMI_")
+
+
+class LocalStack:
+    """The stack `local` of a program, deployed to a twin.
+
+    Args:
+        twin: The twin, which has the stack's state in its folder.
+        program: The folder of the program, with its Pulumi.yaml and Pulumi.local.yaml. Default: the demo.
+        config: Configuration on top of Pulumi.local.yaml, by its full key. It may be changed between two runs.
+    """
+
+    def __init__(self, twin: Twin, program: Path = ROOT, config: Mapping[str, Any] | None = None):
+        self.twin = twin
+        self.program = program
+        self.config = dict(config or {})
+        self.project: str = yaml.safe_load((program / "Pulumi.yaml").read_text())["name"]
+        self.config_file = twin.state / f"{self.project}.{STACK}.yaml"
+
+    def environment(self) -> dict[str, str]:
+        """The variables with which `pulumi` and the `aws` CLI work on the twin, and on nothing else.
+
+        Raises `TwinError` when no twin is running, and `ToolchainError` when Pulumi cannot be had.
+        """
+        url = self.twin.url()
+        tools = toolchain.ensure(("pulumi",))
+        python = Path(sys.executable)
+        pulumi = pulumi_home.prepare(self.twin.state / "pulumi-home", tools, ROOT, python)
+        backend = self.twin.state / "pulumi-state"
+        backend.mkdir(exist_ok=True)
+        own = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
+        return {
+            **own,
+            **pulumi,
+            "PATH": os.pathsep.join(
+                [pulumi["PATH"].split(os.pathsep)[0], str(python.parent), own.get("PATH", os.defpath)]
+            ),
+            "PULUMI_BACKEND_URL": backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "AWS_ENDPOINT_URL": url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            # Any keys do: the twin has its own IAM, and no real account is ever asked.
+            "AWS_ACCESS_KEY_ID": "AKIATWINTWINTWINTWIN",
+            "AWS_SECRET_ACCESS_KEY": "twin",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+        }
+
+    def pulumi(self, *arguments: str, capture: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `pulumi` on the stack, made at its first use. Raises `CalledProcessError` when it fails, unless told
+        not to."""
+        environment = self.environment()
+        self._make_stack(environment)
+        command = ["pulumi", *arguments, "--stack", STACK, "--non-interactive"]
+        if arguments[0] not in _WITHOUT_CONFIG:
+            command += ["--config-file", str(self.config_file)]
+        return self._run(command, environment, capture=capture, check=check)
+
+    def aws(self, *arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run the `aws` CLI on the twin. Raises `CalledProcessError` when it fails."""
+        return self._run(["aws", *arguments], self.environment(), capture=capture, check=True)
+
+    def exists(self) -> bool:
+        """Whether the stack was made, and not removed again."""
+        return (self.twin.state / "pulumi-state" / ".pulumi" / "stacks" / self.project / f"{STACK}.json").exists()
+
+    def _make_stack(self, environment: dict[str, str]) -> None:
+        self._write_config(environment["AWS_ENDPOINT_URL"])
+        if not self.exists():
+            command = ["pulumi", "stack", "init", STACK, "--non-interactive"]
+            self._run(command, environment, capture=True, check=True)
+
+    def _write_config(self, url: str) -> None:
+        """The program's own Pulumi.local.yaml with the endpoint where this twin listens."""
+        stack = yaml.safe_load((self.program / f"Pulumi.{STACK}.yaml").read_text())
+        for endpoints in stack["config"].get("aws:endpoints", []):
+            for service in endpoints:
+                endpoints[service] = url
+        stack["config"].update(self.config)
+        self.config_file.write_text(yaml.safe_dump(stack, sort_keys=False))
+
+    def _run(
+        self, command: Sequence[str], environment: dict[str, str], *, capture: bool, check: bool
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.program,
+            env=environment,
+            text=True,
+            check=check,
+            stdout=subprocess.PIPE if capture else None,
+            stderr=subprocess.STDOUT if capture else None,
+        )
+
+
+_WITHOUT_CONFIG = ("stack", "about", "plugin", "state")
