@@ -137,8 +137,8 @@ def load() -> Settings:
 
 def _unknown_key(key: str, value: Any, declared: Mapping[str, Any]) -> rules.Finding:
     close = difflib.get_close_matches(key, declared, n=1)
-    fix = f"Did you mean {close[0]}?" if close else f"Remove it: pulumi config rm {PROJECT}:{key}"
-    return rules.Finding("config-unknown-key", key, value, "Pulumi.yaml declares no such key", fix.rstrip("."))
+    fix = f"Perhaps you mean {close[0]}" if close else f"Remove it: pulumi config rm {PROJECT}:{key}"
+    return rules.Finding("config-unknown-key", key, value, "Pulumi.yaml declares no such key", fix)
 
 
 def _parse(key: str, value: Any, kind: str) -> tuple[Any, list[rules.Finding]]:

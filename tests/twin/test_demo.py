@@ -100,7 +100,7 @@ def test_a_bad_configuration_is_refused_whole_before_any_call(twin: Twin, config
             shown = value[1] if isinstance(value, list) else value
             assert key in refused.stdout
             assert json.dumps(shown) in refused.stdout
-        assert "Did you mean clusterName?" in refused.stdout
+        assert "Perhaps you mean clusterName" in refused.stdout
         assert "Traceback" not in refused.stdout
     assert remaining(twin) == {}
 

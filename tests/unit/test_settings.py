@@ -93,7 +93,7 @@ def test_everything_wrong_is_said_at_once_by_key_value_and_fix() -> None:
         "nodeMaxSize",
         "tags.aws:owner",
     }
-    assert "Did you mean clusterName?" in message
+    assert "Perhaps you mean clusterName" in message
     assert len(refused.value.findings) == len(found)  # nothing twice
     assert all(json.dumps(f.value) in message and f.fix in message for f in refused.value.findings)
 
