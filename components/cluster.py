@@ -154,7 +154,10 @@ class EksCluster(pulumi.ComponentResource):
             private_subnet_ids=args["private_subnet_ids"],
             public_subnet_ids=args.get("public_subnet_ids"),
             endpoint_private_access=valid["endpoint_private_access"],
-            endpoint_public_access=valid["endpoint_public_access"],
+            # True is EKS's default. Said explicitly, it makes `pulumi_eks` poll the endpoint for up to five minutes
+            # from here, which `public_access_cidrs` may well shut out; nothing needs the API server before there are
+            # nodes.
+            endpoint_public_access=None if valid["endpoint_public_access"] is True else valid["endpoint_public_access"],
             public_access_cidrs=valid["public_access_cidrs"],
             authentication_mode=eks.AuthenticationMode.API,
             access_entries={
@@ -177,6 +180,8 @@ class EksCluster(pulumi.ComponentResource):
             deletion_protection=valid["deletion_protection"],
             auto_mode=eks.AutoModeOptionsArgs(enabled=True) if valid["auto_mode"] else None,
             skip_default_node_group=True,
+            # Managed nodes and control plane share the security group that EKS makes for the cluster.
+            skip_default_security_groups=True,
             tags=tags,
             opts=child,
         )

@@ -30,11 +30,17 @@ def test_the_control_plane(deploy: Deploy, preview: bool) -> None:
 
     assert cluster["version"] == "1.36"
     assert cluster["authenticationMode"] == "API"
-    assert cluster["endpointPrivateAccess"] and cluster["endpointPublicAccess"]
+    assert cluster["endpointPrivateAccess"] is True
+    assert "endpointPublicAccess" not in cluster  # on by default, and polled by pulumi_eks when said
     assert cluster["privateSubnetIds"] == ["subnet-1", "subnet-2"]
     assert cluster["publicSubnetIds"] == ["subnet-3"]
     assert cluster["skipDefaultNodeGroup"]
     assert cluster["enabledClusterLogTypes"] == ["api", "audit", "authenticator"]
+
+
+def test_a_private_cluster(deploy: Deploy, preview: bool) -> None:
+    cluster = deploy(program(endpoint_public_access=False), preview=preview).only("eks:index:Cluster").inputs
+    assert cluster["endpointPublicAccess"] is False
 
 
 def test_the_arn_is_known_before_the_cluster_is(deploy: Deploy) -> None:
