@@ -14,6 +14,6 @@ if __name__ == "__main__":
     name = sys.argv.pop(1)
     if not Path(__file__).with_name(name).is_dir():
         sys.exit(
-            f"The official Pulumi plugin `{name}` could not be downloaded here, and local/plugins has none in its place."
+            f"The official Pulumi plugin `{name}` could not be downloaded here, and local/plugins has none instead."
         )
     runpy.run_module(f"local.plugins.{name}", run_name="__main__", alter_sys=True)
