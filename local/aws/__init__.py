@@ -1,0 +1,1 @@
+"""A local AWS endpoint: moto's server and, beside it, a model-driven Amazon EKS and EKS Auth."""

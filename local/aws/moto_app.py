@@ -1,0 +1,80 @@
+"""moto's server application, set up for this endpoint.
+
+moto's settings are environment variables that it reads at import, and importing all of it takes
+seconds: so they are set first, and each service is imported when it is first called or warmed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from . import mends
+
+log = logging.getLogger(__name__)
+
+# What this project's programs call; in the order in which they call it.
+WARMED = ("sts", "ec2", "iam", "logs", "kms", "s3")
+_MENDS: dict[str, Callable[[], None]] = {"ec2": mends.mend_ec2, "logs": mends.mend_logs, "sts": mends.mend_sts}
+
+
+def configure(account: str) -> None:
+    """Set moto's settings; to be called before moto is imported."""
+    os.environ["MOTO_ACCOUNT_ID"] = account
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+
+
+class MotoApplication:
+    """moto's WSGI application, made at the first call."""
+
+    def __init__(self) -> None:
+        self._application: Any = None
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return self._get()(environ, start_response)
+
+    def _get(self) -> Any:
+        with self._lock:
+            if self._application is None:
+                from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+                def create(service: Any) -> Any:
+                    mend(service)
+                    return create_backend_app(service)
+
+                self._application = DomainDispatcherApplication(create)
+            return self._application
+
+    def warm(self, account: str, region: str, lock_of: Callable[[str], AbstractContextManager[Any]]) -> None:
+        """Import the usual services, so that the first call to each does not have to wait for that."""
+        application = self._get()
+        for service in WARMED:
+            begun = time.monotonic()
+            with lock_of(service):
+                backend_of(service, account, region)
+            with application.lock:
+                if service not in application.app_instances:
+                    application.app_instances[service] = application.create_app(service)
+            log.debug("%s is warm after %.2f s", service, time.monotonic() - begun)
+
+
+def mend(service: str) -> None:
+    """Put the mends of a service in."""
+    if service in _MENDS:
+        _MENDS[service]()
+
+
+def backend_of(service: str, account: str, region: str) -> Any:
+    """Return moto's model of a service, made if need be."""
+    from moto.backends import get_backend
+    from moto.utilities.utils import get_partition
+
+    mend(service)
+    regional = get_backend(service)[account]  # type: ignore[call-overload]
+    return regional[region if region in regional.regions else get_partition(region)]
