@@ -10,11 +10,13 @@ request's body is always read before the application runs, and the whole answer 
 from __future__ import annotations
 
 import io
+import json
 import logging
 import socket
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -23,6 +25,28 @@ from urllib.parse import unquote_to_bytes
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 log = logging.getLogger(__name__)
+
+
+USAGE_PATH = "/twin/usage"
+"""Where the server answers how many requests it has served, and in how many seconds of work, as JSON."""
+
+
+class _Usage:
+    """What the server has done so far."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests = 0
+        self._seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        with self._lock:
+            self._requests += 1
+            self._seconds += seconds
+
+    def as_json(self) -> bytes:
+        with self._lock:
+            return json.dumps({"requests": self._requests, "seconds": self._seconds}).encode()
 
 
 class WsgiServer(socketserver.ThreadingTCPServer):
@@ -44,6 +68,7 @@ class WsgiServer(socketserver.ThreadingTCPServer):
     def __init__(self, port: int, application: WsgiApplication) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.application = application
+        self.usage = _Usage()
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
 
@@ -91,7 +116,13 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         if body is None:
             return
-        status_line, headers, payload = self._run(body)
+        if self.path == USAGE_PATH:
+            answer = "200 OK", [("Content-Type", "application/json")], self.server.usage.as_json()
+        else:
+            began = time.perf_counter()
+            answer = self._run(body)
+            self.server.usage.add(time.perf_counter() - began)
+        status_line, headers, payload = answer
         code, _, reason = status_line.partition(" ")
         self.send_response_only(int(code), reason)
         names = {name.lower() for name, _ in headers}

@@ -38,7 +38,9 @@ class Engine:
         """Warn."""
         self._log(engine_pb2.WARNING, message)
 
-    def _log(self, severity: engine_pb2.LogSeverity, message: str, urn: str = "", ephemeral: bool = False) -> None:
+    def _log(
+        self, severity: engine_pb2.LogSeverity.ValueType, message: str, urn: str = "", ephemeral: bool = False
+    ) -> None:
         with self._lock:
             if not self._address:
                 return

@@ -65,10 +65,15 @@ def is_empty(value: Any) -> bool:
 
 
 class Type:
-    """The type of a property."""
+    """The type of a property.
 
-    noun = "a value"
-    schema: Mapping[str, Any] = {}
+    Attributes:
+        noun: What a value is called, with its article.
+        schema: The type in a package's schema, for the types that are made of no others.
+    """
+
+    noun: ClassVar[str] = "a value"
+    schema: ClassVar[Any] = {}
 
     def check(self, value: Any, path: Path, report: Report) -> Any:
         """Judge a known value that a program gave.
@@ -218,10 +223,6 @@ class List(Type):
     most: int | None = None
     noun = "a list"
 
-    @property
-    def schema(self) -> Mapping[str, Any]:  # type: ignore[override]
-        return {"type": "array", "items": self.item.schema}
-
     def check(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, list):
             return self._mismatch(value, path, report)
@@ -299,10 +300,6 @@ class Map(Type):
 
     noun = "an object"
 
-    @property
-    def schema(self) -> Mapping[str, Any]:  # type: ignore[override]
-        return {"type": "object", "additionalProperties": self.item.schema}
-
     def check(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, dict):
             return self._mismatch(value, path, report)
@@ -343,7 +340,6 @@ class Object(Type):
     rules: "tuple[ObjectRule, ...]" = ()
 
     noun = "an object"
-    schema: ClassVar = {"$ref": "pulumi.json#/Any"}
 
     def check(self, value: Any, path: Path, report: Report) -> Any:
         if not isinstance(value, dict):

@@ -22,8 +22,13 @@ _MESSAGE_SIZE = 400 * 1024 * 1024
 _PARENT_CHECK = 1.0
 
 
-def serve(package: Package) -> None:
-    """Serve a package until the engine ends the process, or is gone itself."""
+def serve(package: Package, servicer: type[Servicer] = Servicer) -> None:
+    """Serve a package until the engine ends the process, or is gone itself.
+
+    Args:
+        package: The package.
+        servicer: How the protocol is served, for a package whose resource types cannot be declared.
+    """
     parent = os.getppid()
     engine = Engine(sys.argv[1] if len(sys.argv) > 1 else "")
     server = grpc.server(
@@ -33,7 +38,7 @@ def serve(package: Package) -> None:
             ("grpc.max_send_message_length", _MESSAGE_SIZE),
         ],
     )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(package, engine), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer(package, engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)

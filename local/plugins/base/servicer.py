@@ -16,7 +16,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from . import schema
-from .calls import Call
+from .calls import Call as Operation
 from .engine import Engine
 from .errors import Cancelled, NotYet, ProviderError, abort
 from .naming import name_for
@@ -61,7 +61,7 @@ class InitFailed(ProviderError):
         )
 
 
-def _answers(method: Callable[..., Any]) -> Callable[..., Any]:
+def answers(method: Callable[..., Any]) -> Callable[..., Any]:
     """Turn what a method raises into the protocol's errors."""
 
     @functools.wraps(method)
@@ -103,57 +103,57 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     # The plugin itself
 
-    @_answers
+    @answers
     def Handshake(self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext) -> Any:
         self.engine.connect(request.engine_address)
         return provider_pb2.ProviderHandshakeResponse(
             accept_secrets=True, accept_resources=True, accept_outputs=True, supports_autonaming_configuration=True
         )
 
-    @_answers
+    @answers
     def Attach(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.engine.connect(request.address)
         return empty_pb2.Empty()
 
-    @_answers
+    @answers
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
         return plugin_pb2.PluginInfo(version=self.package.version)
 
-    @_answers
+    @answers
     def GetSchema(self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext) -> Any:
         if request.version not in (0, 1):
             raise ProviderError(f"unsupported schema version {request.version}")
         return provider_pb2.GetSchemaResponse(schema=json.dumps(schema.of(self.package)))
 
-    @_answers
+    @answers
     def GetMapping(self, request: Any, context: grpc.ServicerContext) -> Any:
         return provider_pb2.GetMappingResponse()
 
-    @_answers
+    @answers
     def GetMappings(self, request: Any, context: grpc.ServicerContext) -> Any:
         return provider_pb2.GetMappingsResponse()
 
-    @_answers
+    @answers
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._cancelled.set()
         return empty_pb2.Empty()
 
     # Configuration
 
-    @_answers
+    @answers
     def CheckConfig(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> Any:
         news = decode(request.news)
         _, failures = self._config(news.values)
-        return provider_pb2.CheckResponse(inputs=encode(news.values, news.secrets), failures=_failures(failures))
+        return provider_pb2.CheckResponse(inputs=encode(news.values, news.secrets), failures=check_failures(failures))
 
-    @_answers
+    @answers
     def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> Any:
         before = request.old_inputs if request.HasField("old_inputs") else request.olds
         old, new = decode(before).values, decode(request.news).values
         changed = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in _ENGINE_CONFIG]
-        return _diff_response({(name,): (Kind.UPDATE, False) for name in changed}, False)
+        return diff_response({(name,): (Kind.UPDATE, False) for name in changed}, False)
 
-    @_answers
+    @answers
     def Configure(self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext) -> Any:
         given = decode(request.args).values
         if not given and request.variables:
@@ -193,7 +193,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     # Resources
 
-    @_answers
+    @answers
     def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request.urn)
         olds, news = decode(request.olds), decode(request.news)
@@ -230,9 +230,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         secrets = news.secrets | {
             (name,) for name in checked if name in resource.properties and resource.properties[name].secret
         }
-        return provider_pb2.CheckResponse(inputs=encode(checked, secrets), failures=_failures(failures))
+        return provider_pb2.CheckResponse(inputs=encode(checked, secrets), failures=check_failures(failures))
 
-    @_answers
+    @answers
     def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request.urn)
         old, checked = decode(request.olds).values, decode(request.news).values
@@ -245,9 +245,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         }
         replaced = any(replace for _, replace in changes.values())
         first = replaced and resource.deletes_before_replace(old, new, checked.get(DEFAULTS, []))
-        return _diff_response(changes, first)
+        return diff_response(changes, first)
 
-    @_answers
+    @answers
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request.urn)
         properties = decode(request.properties)
@@ -268,7 +268,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             raise InitFailed(call.created, state, secrets, properties.values, self._reason(error)) from error
         return provider_pb2.CreateResponse(id=identifier, properties=encode(state, secrets))
 
-    def _read_created(self, resource: Resource, call: Call, identifier: str, new: Values) -> Values:
+    def _read_created(self, resource: Resource, call: Operation, identifier: str, new: Values) -> Values:
         def read() -> Values:
             actual = resource.read(call, identifier, new)
             if actual is None:
@@ -277,14 +277,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
         return compose_state(resource, new, call.poll(f"reading {identifier}", read, within=_VISIBLE_WITHIN))
 
-    def _read_failed(self, resource: Resource, call: Call, identifier: str, new: Values) -> Values:
+    def _read_failed(self, resource: Resource, call: Operation, identifier: str, new: Values) -> Values:
         try:
             return compose_state(resource, new, resource.read(call, identifier, new) or {})
         except Exception as error:  # noqa: BLE001 - the failure that led here is the one to report
             self.engine.debug(f"reading {identifier} after a failure: {error}")
             return compose_state(resource, new, {})
 
-    @_answers
+    @answers
     def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request.urn)
         properties, inputs = decode(request.properties), decode(request.inputs)
@@ -306,7 +306,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             inputs=encode(found, secrets),
         )
 
-    @_answers
+    @answers
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request.urn)
         olds, properties = decode(request.olds), decode(request.news)
@@ -338,24 +338,24 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             raise InitFailed(request.id, state, secrets, properties.values, self._reason(error)) from error
         return provider_pb2.UpdateResponse(properties=encode(state, secrets))
 
-    @_answers
+    @answers
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Any:
         resource = self._resource(request.urn)
         state = without_defaults(decode(request.properties).values)
         resource.delete(self._call(request, resource.timeouts.delete), request.id, state)
         return empty_pb2.Empty()
 
-    @_answers
+    @answers
     def Construct(self, request: Any, context: grpc.ServicerContext) -> Any:
         raise ProviderError(f"{self.package.name} has no component {request.type}")
 
-    @_answers
+    @answers
     def Call(self, request: Any, context: grpc.ServicerContext) -> Any:
         raise ProviderError(f"{self.package.name} has no method {request.tok}")
 
     # Functions
 
-    @_answers
+    @answers
     def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> Any:
         function = self._function(request.tok)
         given = decode(request.args)
@@ -367,7 +367,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             for rule in function.rules:
                 failures += (Failure((name,) if name else (), reason) for name, reason in rule(arguments))
         if failures:
-            return provider_pb2.InvokeResponse(failures=_failures(failures))
+            return provider_pb2.InvokeResponse(failures=check_failures(failures))
         results: Values
         if has_unknown(arguments):
             results = {name: UNKNOWN for name in function.results}
@@ -421,20 +421,22 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             f"one: install that with `pulumi plugin install resource {self.package.name} {self.package.version}`"
         )
 
-    def _call(self, request: Any, timeout: float) -> Call:
+    def _call(self, request: Any, timeout: float) -> Operation:
         return self._new_call(request.timeout or timeout, request.urn)
 
-    def _new_call(self, timeout: float, urn: str) -> Call:
-        return Call(
+    def _new_call(self, timeout: float, urn: str) -> Operation:
+        return Operation(
             self.backend, timeout, self._cancelled, info=functools.partial(self.engine.info, urn=urn, ephemeral=True)
         )
 
 
-def _failures(failures: Iterable[Failure]) -> list[provider_pb2.CheckFailure]:
+def check_failures(failures: Iterable[Failure]) -> list[provider_pb2.CheckFailure]:
+    """Tell the engine what is wrong with a resource's inputs."""
     return [provider_pb2.CheckFailure(property=render(failure.path), reason=failure.reason) for failure in failures]
 
 
-def _diff_response(changes: dict[Path, tuple[Kind, bool]], delete_before_replace: bool) -> provider_pb2.DiffResponse:
+def diff_response(changes: dict[Path, tuple[Kind, bool]], delete_before_replace: bool) -> provider_pb2.DiffResponse:
+    """Tell the engine of changes, and which of them replace the resource."""
     response = provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE,
         hasDetailedDiff=True,
