@@ -141,9 +141,10 @@ def test_a_second_run_changes_nothing(stack: LocalStack) -> None:
     unchanged(stack)
 
 
-def test_no_secret_is_in_the_state(stack: LocalStack) -> None:
-    exported = stack.pulumi("stack", "export", capture=True).stdout
-    assert "get-token" not in exported  # the kubeconfig's way to its token
+def test_the_kubeconfig_is_encrypted_among_the_stacks_outputs(stack: LocalStack) -> None:
+    exported = json.loads(stack.pulumi("stack", "export", capture=True).stdout)
+    (root,) = (r for r in exported["deployment"]["resources"] if r["type"] == "pulumi:pulumi:Stack")
+    assert set(root["outputs"]["kubeconfig"]) == {"4dabf18193072939515e22adb298388d", "ciphertext"}
 
 
 def test_updates_in_place(stack: LocalStack, twin: Twin) -> None:
