@@ -18,7 +18,13 @@ from .wire import compact, to_json
 def plugin_installed() -> bool:
     """Say whether the engine finds a kubernetes plugin, in its own folder of plugins or on the PATH."""
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    installed = (found for found in home.glob("plugins/resource-kubernetes-v*") if found.is_dir())
+    stand_in = Path(__file__).parents[1] / "kubernetes" / "__main__.py"
+    # A launcher of ours may stand where the engine looks, with nothing yet behind it but a message that says so.
+    installed = (
+        stand_in.exists() or not (found / "launcher.json").exists()
+        for found in home.glob("plugins/resource-kubernetes-v*")
+        if found.is_dir()
+    )
     return any(installed) or shutil.which("pulumi-resource-kubernetes") is not None
 
 
