@@ -290,11 +290,12 @@ def _cidr(rule: str, prop: str, value: Any) -> tuple[ipaddress.IPv4Network | Non
     if not _known(value):
         return None, []
     try:
-        block = ipaddress.IPv4Network(value)
-    except (ValueError, TypeError) as error:
+        # Python would make an address of a number too.
+        block = ipaddress.IPv4Network(value if isinstance(value, str) else "")
+    except ValueError as error:
         fix = "Write an IPv4 block such as 10.0.0.0/16, with no host bits set"
         return None, [Finding(rule, prop, value, f"this is not an IPv4 CIDR block ({error})", fix, _SUBNETS_PAGE)]
-    if not isinstance(value, str) or not 16 <= block.prefixlen <= 28:
+    if not 16 <= block.prefixlen <= 28:
         fix = "Use a prefix from /16 to /28"
         return None, [Finding(rule, prop, value, "a VPC and its subnets are /16 to /28", fix, _SUBNETS_PAGE)]
     return block, []
@@ -452,8 +453,8 @@ def cluster(
     findings += _is_list("cluster-endpoint", "public_access_cidrs", public_access_cidrs)
     for where, value in _known_items("public_access_cidrs", public_access_cidrs):
         try:
-            ipaddress.ip_network(value)
-        except (ValueError, TypeError) as error:
+            ipaddress.ip_network(value if isinstance(value, str) else "")
+        except ValueError as error:
             fix = "Write a block such as 203.0.113.0/24, with no host bits set"
             reason = f"this is not a CIDR block ({error})"
             findings.append(Finding("cluster-endpoint", where, value, reason, fix, endpoint_page))

@@ -16,4 +16,8 @@ if __name__ == "__main__":
         sys.exit(
             f"The official Pulumi plugin `{name}` could not be downloaded here, and local/plugins has none instead."
         )
+    # With `pulumi --tracing` or `--otel-traces` these come before the engine's address, which plugins take as the first.
+    if name != "python_host" and "--tracing" in sys.argv:
+        flag = sys.argv.index("--tracing")
+        del sys.argv[flag : flag + 2]
     runpy.run_module(f"local.plugins.{name}", run_name="__main__", alter_sys=True)
