@@ -16,7 +16,8 @@ if __name__ == "__main__":
         sys.exit(
             f"The official Pulumi plugin `{name}` could not be downloaded here, and local/plugins has none instead."
         )
-    # With `pulumi --tracing` or `--otel-traces` these come before the engine's address, which plugins take as the first.
+    # With `pulumi --tracing` or `--otel-traces` these come before the engine's address, which plugins take as the
+    # first.
     if name != "python_host" and "--tracing" in sys.argv:
         flag = sys.argv.index("--tracing")
         del sys.argv[flag : flag + 2]
