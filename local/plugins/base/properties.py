@@ -574,6 +574,6 @@ def keep_unset(properties: Mapping[str, Property], old: Values, new: Values) -> 
             before = old.get(name)
             nested = isinstance(declared.type, Object) and isinstance(value, dict) and isinstance(before, dict)
             state[name] = keep_unset(declared.type.properties, before, value) if nested else value  # type: ignore[attr-defined]
-        elif name in old and (declared.output or (declared.computed and not declared.removable)):
+        elif name in old and (declared.output or (declared.computed and not declared.removable) or is_empty(old[name])):
             state[name] = old[name]
     return state

@@ -203,7 +203,12 @@ class LaunchTemplate(Ec2Resource):
         **REGION,
         **TAGS,
         **_DATA,
-        "defaultVersion": computed(Int(least=1), conflicts=("updateDefaultVersion",), imported=False),
+        "defaultVersion": computed(
+            Int(least=1),
+            conflicts=("updateDefaultVersion",),
+            follows=(*_DATA, "description", "updateDefaultVersion"),
+            imported=False,
+        ),
         "description": optional(Str(longest=255)),
         "name": computed(
             Str(pattern=r"[A-Za-z0-9()./_-]{3,128}"),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from botocore.exceptions import ClientError
 
 from ...base.calls import Call
+from ...base.naming import with_prefix
 from ...base.properties import AutoName, Bool, Int, Str, computed, optional, output
 from ...base.wire import Values
 from ..backend import is_code
@@ -46,18 +47,21 @@ class LogGroup(AwsResource):
     properties: ClassVar = {
         **REGION,
         **TAGS,
-        "name": computed(Str(pattern=r"[\w./#-]{1,512}"), replace=True, autoname=AutoName(longest=512)),
+        "name": computed(
+            Str(pattern=r"[\w./#-]{1,512}"), replace=True, autoname=AutoName(512), conflicts=("namePrefix",)
+        ),
+        "namePrefix": optional(Str(longest=486), replace=True, imported=False),
         "kmsKeyId": optional(arn()),
         "logGroupClass": computed(Str(choices=("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")), replace=True),
         "retentionInDays": optional(Int(rule=_retention), 0),
         "skipDestroy": optional(Bool(), False),
         "arn": output(Str()),
     }
-    not_served = frozenset({"namePrefix", "deletionProtectionEnabled"})
+    not_served = frozenset({"deletionProtectionEnabled"})
 
     def create(self, call: Call, new: Values) -> str:
         api = self.api(call, new)
-        name = new["name"]
+        name = new["name"] if "name" in new else with_prefix(new["namePrefix"])
         request: dict[str, Any] = {"logGroupName": name}
         for key in ("kmsKeyId", "logGroupClass"):
             if new.get(key) is not None:
