@@ -16,12 +16,12 @@ from .wire import compact, to_json
 
 
 def plugin_installed() -> bool:
-    """Say whether the engine finds a kubernetes plugin, in its own folder of plugins or on the PATH."""
+    """Say whether the engine finds the official kubernetes plugin, among its own plugins or on the PATH."""
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    stand_in = Path(__file__).parents[1] / "kubernetes" / "__main__.py"
-    # A launcher of ours may stand where the engine looks, with nothing yet behind it but a message that says so.
+    # Behind a launcher of ours stands local/plugins/kubernetes. It is left to programs that make Kubernetes objects:
+    # the cluster's own provider serves aws-auth alone, and starting one would cost every preview seconds.
     installed = (
-        stand_in.exists() or not (found / "launcher.json").exists()
+        not (found / "launcher.json").exists()
         for found in home.glob("plugins/resource-kubernetes-v*")
         if found.is_dir()
     )
