@@ -26,7 +26,7 @@ destroy: $(READY) ## Destroy the demo, check that nothing is left, and remove th
 
 test: lint $(READY) ## Check everything: linters, unit tests, and the real engine against the twin.
 	$(LOCAL) tools
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 unit: $(READY) ## Run the tests that need no engine and no twin.
 	$(BIN)/python -m pytest tests/unit

@@ -7,6 +7,7 @@ import os
 import threading
 from pathlib import Path
 
+from .authorization.gate import Gate
 from .eks.seams import DataPlane
 from .eks.service import EksService
 from .eks_auth import EksAuthService, TokenVerifier
@@ -58,11 +59,13 @@ class Endpoint:
             raise
         # moto asks itself over HTTP in places, and takes the port from here.
         os.environ["MOTO_PORT"] = self.url.rpartition(":")[2]
-        self.eks = EksService(account, self._lock_of, transition, data_plane, store)
+        self.eks = EksService(account, self.lock_of, transition, data_plane, store)
+        self.gate = Gate(account, self.lock_of, self.eks)
         self._front = Front(
             self._moto,
             self.eks,
             EksAuthService(self.eks, verifier),
+            self.gate,
             region,
             on_change=self._note_change,
             on_reset=self.eks.reset,
@@ -101,7 +104,8 @@ class Endpoint:
     def _handle(self, environ, start_response):  # type: ignore[no-untyped-def]
         return self._front(environ, start_response)
 
-    def _lock_of(self, service: str) -> threading.RLock:
+    def lock_of(self, service: str) -> threading.RLock:
+        """Return the lock that serialises one of moto's services."""
         return self._front.lock_of(service)
 
     def _note_change(self) -> None:
@@ -110,6 +114,6 @@ class Endpoint:
 
     def _warm(self) -> None:
         try:
-            self._moto.warm(self._account, self._region, self._lock_of)
+            self._moto.warm(self._account, self._region, self.lock_of)
         except Exception:  # only speed is lost: each service is imported at its first call anyway
             log.exception("warming up failed")

@@ -142,6 +142,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _serve
 
+    def handle_expect_100(self) -> bool:
+        # Writes are buffered, and clients wait up to a second for this before they send the body.
+        continues = super().handle_expect_100()
+        self.wfile.flush()
+        return continues
+
     def _read_body(self) -> bytes | None:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._read_chunks()

@@ -12,6 +12,11 @@ import itertools
 from typing import Any
 
 
+def mend_core() -> None:
+    """Mend what all services share; idempotent."""
+    _calls_are_about_the_callers_account()
+
+
 def mend_ec2() -> None:
     """Mend EC2; idempotent."""
     _launch_template_tags_stay_outside()
@@ -26,9 +31,15 @@ def mend_logs() -> None:
     _log_groups_tell_their_class()
 
 
+def mend_s3() -> None:
+    """Mend S3; idempotent."""
+    _bucket_policies_are_for_strangers()
+
+
 def mend_sts() -> None:
     """Mend STS; idempotent."""
     _unknown_keys_are_the_root_user()
+    _issued_sessions_are_found()
 
 
 def _mended(function: Any) -> bool:
@@ -263,3 +274,66 @@ def _unknown_keys_are_the_root_user() -> None:
         return user_id, arn, account
 
     STSBackend.get_caller_identity = get_caller_identity
+
+
+def _issued_sessions_are_found() -> None:
+    """Let moto see the sessions that the gate's STS issues, as if it had issued them itself."""
+    from moto.sts.models import STSBackend
+
+    original = STSBackend.get_assumed_role_from_access_key
+    if _mended(original):
+        return
+
+    @functools.wraps(original)
+    def get_assumed_role_from_access_key(self: Any, access_key_id: str) -> Any:
+        return self.__dict__.get("issued_sessions", {}).get(access_key_id) or original(self, access_key_id)
+
+    STSBackend.get_assumed_role_from_access_key = get_assumed_role_from_access_key
+
+
+def _bucket_policies_are_for_strangers() -> None:
+    """Ask a bucket's policy only what it grants to everybody.
+
+    moto applies every statement to every request, whatever its Principal and Condition say: a Deny for those
+    who come without TLS would shut out all. Signed requests have been judged by the gate already.
+    """
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    from .authorization.context import Context
+    from .authorization.evaluator import Policies, Request, evaluate
+    from .authorization.policy import Policy
+    from .authorization.principals import Kind, Principal
+
+    original = FakeBucket.get_permission
+    if _mended(original):
+        return
+
+    @functools.wraps(original)
+    def get_permission(self: Any, action: str, resource: str) -> Any:
+        if self.policy is None:
+            return PermissionResult.NEUTRAL
+        anybody = Principal(Kind.ANONYMOUS, "anonymous")
+        request = Request(anybody, action, resource, Context({"aws:SecureTransport": True}), self.account_id)
+        decision = evaluate(request, Policies(resource=Policy.parse(self.policy.decode(), self.name)))
+        return PermissionResult.PERMITTED if decision.allowed else PermissionResult.NEUTRAL
+
+    FakeBucket.get_permission = get_permission
+
+
+def _calls_are_about_the_callers_account() -> None:
+    """Let a call be about the account of who makes it, which the gate has put into a header.
+
+    moto takes one account for all calls when it is configured.
+    """
+    from moto.core.responses import BaseResponse
+
+    original = BaseResponse.get_current_account
+    if _mended(original):
+        return
+
+    @functools.wraps(original)
+    def get_current_account(self: Any) -> str:
+        return self.headers.get("x-moto-account-id") or original(self)
+
+    BaseResponse.get_current_account = get_current_account

@@ -20,7 +20,12 @@ log = logging.getLogger(__name__)
 
 # What this project's programs call; in the order in which they call it.
 WARMED = ("sts", "ec2", "iam", "logs", "kms", "s3")
-_MENDS: dict[str, Callable[[], None]] = {"ec2": mends.mend_ec2, "logs": mends.mend_logs, "sts": mends.mend_sts}
+_MENDS: dict[str, Callable[[], None]] = {
+    "ec2": mends.mend_ec2,
+    "logs": mends.mend_logs,
+    "s3": mends.mend_s3,
+    "sts": mends.mend_sts,
+}
 
 
 def configure(account: str) -> None:
@@ -43,6 +48,8 @@ class MotoApplication:
         with self._lock:
             if self._application is None:
                 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+                mends.mend_core()
 
                 def create(service: Any) -> Any:
                     mend(service)

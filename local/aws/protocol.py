@@ -274,10 +274,16 @@ def _limits(shape: Any, value: Any, path: str) -> Iterator[str]:
             allowed = ", ".join(shape.enum)
             yield f"Value '{value}' at '{where}' failed to satisfy constraint: one of [{allowed}]"
         pattern = shape.metadata.get("pattern")
-        if pattern and not re.fullmatch(pattern, value):
+        if pattern and not _expression(pattern).fullmatch(value):
             yield f"Value '{value}' at '{where}' failed to satisfy constraint: pattern {pattern}"
     elif kind in ("integer", "long"):
         yield from _size(shape, value, where)
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    # Models are written for Java, whose classes of letters, numbers and separators Python spells otherwise.
+    return re.compile(re.sub(r"\\p\{[LN]\}", r"\\w", pattern).replace(r"\p{Z}", r"\s"))
 
 
 def _size(shape: Any, size: int, where: str) -> Iterator[str]:

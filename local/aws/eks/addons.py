@@ -260,12 +260,24 @@ def delete_addon(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete(call: Call, cluster: Cluster, transition: Transition) -> bool:
-    """Carry out the end of an add-on's transition."""
-    if not transition.outcome:
-        cluster.addons.pop(transition.name, None)
-    elif cluster.addons[transition.name]["status"] != "DELETING":
-        cluster.addons[transition.name]["status"] = transition.outcome
-    return True
+    """Carry out the end of an add-on's transition, once its software runs or is gone.
+
+    An add-on that is not healthy is DEGRADED meanwhile, with the reasons; it recovers by itself.
+    """
+    addon = cluster.addons.get(transition.name)
+    if addon is None:  # gone with a later transition, while this one waited for its software
+        return True
+    deleting = addon["status"] == "DELETING"
+    if deleting and transition.outcome:
+        return True
+    issues = call.data_plane.addon_issues(cluster, addon)
+    if issues is None:
+        return False
+    if deleting:
+        del cluster.addons[transition.name]
+        return True
+    addon |= {"status": "DEGRADED" if issues else transition.outcome, "health": {"issues": issues}}
+    return not issues
 
 
 @behaviour

@@ -23,6 +23,8 @@ class Subnet:
     id: str
     vpc_id: str
     zone: str
+    zone_id: str
+    cidr: str
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,13 @@ class Cloud:
             for subnets in self._ec2.subnets.values():
                 if subnet_id in subnets:
                     found = subnets[subnet_id]
-                    return Subnet(found.id, found.vpc_id, found.availability_zone)
+                    return Subnet(
+                        found.id,
+                        found.vpc_id,
+                        found.availability_zone,
+                        found.availability_zone_id,
+                        found.cidr_block,
+                    )
         return None
 
     def vpc_cidrs(self, vpc_id: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from ..protocol import ServiceError
 from . import access
 from .call import Call, behaviour, compact_json
+from .seams import NeverReady
 from .store import Cluster, Description, Transition
 from .updates import record_update
 from .versions import DEFAULT, VERSIONS, offered
@@ -257,12 +258,19 @@ def _create_security_group(call: Call, cluster: str, vpc_id: str) -> str:
 def complete(call: Call, cluster: Cluster, transition: Transition) -> bool:
     """Carry out the end of a cluster's transition."""
     if not transition.outcome:
+        if not call.data_plane.is_gone(cluster):
+            return False
         call.cloud.delete_security_group(cluster.description["resourcesVpcConfig"]["clusterSecurityGroupId"])
         del call.region.clusters[cluster.name]
         return True
     if cluster.description["status"] == "CREATING":
-        if not call.data_plane.is_ready(cluster):
-            return False
+        try:
+            if not call.data_plane.is_ready(cluster):
+                return False
+        except NeverReady as error:
+            issue = {"code": "InternalFailure", "message": str(error), "resourceIds": []}
+            cluster.description |= {"status": "FAILED", "health": {"issues": [issue]}}
+            return True
         cluster.description |= cluster.when_active
     if cluster.description["status"] != "DELETING":
         cluster.description["status"] = transition.outcome

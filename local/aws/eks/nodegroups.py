@@ -372,10 +372,15 @@ def update_nodegroup_version(call: Call, request: dict[str, Any]) -> dict[str, A
 
 
 def complete(call: Call, cluster: Cluster, transition: Transition) -> bool:
-    """Carry out the end of a node group's transition."""
+    """Carry out the end of a node group's transition, once its nodes are what they should be."""
+    group = cluster.nodegroups.get(transition.name)
+    if group is None:  # gone with a later transition, while this one waited for its nodes
+        return True
+    if not call.data_plane.is_nodegroup_settled(cluster, group):
+        return False
     if not transition.outcome:
-        group = cluster.nodegroups.pop(transition.name)
+        del cluster.nodegroups[transition.name]
         access.retire_node_role(cluster, group["nodeRole"])
-    elif cluster.nodegroups[transition.name]["status"] != "DELETING":
-        cluster.nodegroups[transition.name]["status"] = transition.outcome
+    elif group["status"] != "DELETING":
+        group["status"] = transition.outcome
     return True

@@ -30,6 +30,10 @@ class ControlPlane:
     issuer: str
 
 
+class NeverReady(Exception):
+    """A control plane could not be started, and will not be; the message says why."""
+
+
 class DataPlane(Protocol):
     """Is told what EKS has decided, while EKS holds its lock: start long work, do not wait for it."""
 
@@ -38,19 +42,38 @@ class DataPlane(Protocol):
         ...
 
     def is_ready(self, cluster: Cluster) -> bool:
-        """Tell whether a created cluster may become ACTIVE."""
+        """Tell whether a created cluster may become ACTIVE.
+
+        Raises:
+            NeverReady: it cannot; the cluster has failed.
+        """
         ...
 
     def delete_cluster(self, cluster: Cluster) -> None:
-        """End a control plane."""
+        """Begin to end a control plane."""
+        ...
+
+    def is_gone(self, cluster: Cluster) -> bool:
+        """Tell whether a deleted cluster's control plane has ended."""
         ...
 
     def nodegroup_changed(self, cluster: Cluster, nodegroup: Description) -> None:
         """A node group came, was scaled or relabelled, or goes (status DELETING)."""
         ...
 
+    def is_nodegroup_settled(self, cluster: Cluster, nodegroup: Description) -> bool:
+        """Tell whether a node group has just the nodes that it should have, all of them ready."""
+        ...
+
     def addon_changed(self, cluster: Cluster, addon: Description) -> None:
         """An add-on came, changed, or goes (status DELETING)."""
+        ...
+
+    def addon_issues(self, cluster: Cluster, addon: Description) -> list[Description] | None:
+        """Return what is wrong with an add-on's software: nothing, or issues as DescribeAddon answers them.
+
+        None says that it is too early to tell, or, of an add-on that goes, that it is not gone yet.
+        """
         ...
 
     def associations_changed(self, cluster: Cluster) -> None:
@@ -79,11 +102,23 @@ class NoKubernetes:
     def delete_cluster(self, cluster: Cluster) -> None:
         """There is nothing to end."""
 
+    def is_gone(self, cluster: Cluster) -> bool:
+        """There is nothing to wait for."""
+        return True
+
     def nodegroup_changed(self, cluster: Cluster, nodegroup: Description) -> None:
         """There are no nodes."""
 
+    def is_nodegroup_settled(self, cluster: Cluster, nodegroup: Description) -> bool:
+        """There is nothing to wait for."""
+        return True
+
     def addon_changed(self, cluster: Cluster, addon: Description) -> None:
         """There is nothing to install into."""
+
+    def addon_issues(self, cluster: Cluster, addon: Description) -> list[Description] | None:
+        """There is nothing to be wrong."""
+        return []
 
     def associations_changed(self, cluster: Cluster) -> None:
         """There are no pods."""

@@ -12,6 +12,7 @@ from ..base.wire import UNKNOWN, Values
 from .config import SERVICE_NAMES
 
 if TYPE_CHECKING:
+    from botocore.config import Config
     from botocore.session import Session
 
 # The official provider's default. Standard mode spaces attempts by up to 20 s, so this is patience for a throttled
@@ -88,7 +89,15 @@ class Aws(Backend):
                 self._clients[key] = self._make_client(*key, attempts=self._attempts())
             return self._clients[key]
 
-    def _make_client(self, service: str, region: str, *, attempts: int) -> Any:
+    def _make_client(
+        self,
+        service: str,
+        region: str,
+        *,
+        attempts: int,
+        signing: "Config | None" = None,
+        **credentials: Any,
+    ) -> Any:
         from botocore.config import Config
 
         config = self._config
@@ -96,20 +105,22 @@ class Aws(Backend):
         proxies = {
             scheme: config[key] for scheme, key in (("http", "httpProxy"), ("https", "httpsProxy")) if key in config
         }
+        settings = Config(
+            retries={"total_max_attempts": attempts, "mode": config.get("retryMode", "standard")},
+            max_pool_connections=64,
+            proxies=proxies or None,
+            s3={"addressing_style": "path"} if config.get("s3UsePathStyle") else None,
+            use_dualstack_endpoint=config.get("useDualstackEndpoint"),
+            use_fips_endpoint=config.get("useFipsEndpoint"),
+            user_agent_extra=" ".join(config.get("userAgents", [])) or None,
+        )
         return self._session.create_client(
             service,
             region_name=region,
             endpoint_url=self._endpoints.get(service),
             verify=verify,
-            config=Config(
-                retries={"total_max_attempts": attempts, "mode": config.get("retryMode", "standard")},
-                max_pool_connections=64,
-                proxies=proxies or None,
-                s3={"addressing_style": "path"} if config.get("s3UsePathStyle") else None,
-                use_dualstack_endpoint=config.get("useDualstackEndpoint"),
-                use_fips_endpoint=config.get("useFipsEndpoint"),
-                user_agent_extra=" ".join(config.get("userAgents", [])) or None,
-            ),
+            config=settings.merge(signing) if signing else settings,
+            **credentials,
         )
 
     def _attempts(self) -> int:
@@ -167,8 +178,10 @@ class Aws(Backend):
         """Take the configured roles one after the other, each with the credentials of the one before."""
         from botocore.credentials import AssumeRoleCredentialFetcher, AssumeRoleWithWebIdentityCredentialFetcher
 
-        def make_client(service: str, **_: Any) -> Any:
-            return self._make_client(service, self._config.get("stsRegion", self.region), attempts=self._attempts())
+        # Asked with the credentials of the role before, and not with the session's, which are those of this role.
+        def make_client(service: str, config: "Config | None" = None, **credentials: str) -> Any:
+            region = self._config.get("stsRegion", self.region)
+            return self._make_client(service, region, attempts=self._attempts(), signing=config, **credentials)
 
         web = self._config.get("assumeRoleWithWebIdentity")
         if web:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.twin.aws.support import ACCOUNT, World, refused, unique, wait
@@ -101,6 +103,9 @@ def test_a_user_of_iam_is_the_creator(world: World) -> None:
 
     user = unique("user")
     arn = world.iam.create_user(UserName=user)["User"]["Arn"]
+    statement = {"Effect": "Allow", "Action": ["eks:CreateCluster", "iam:PassRole"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    world.iam.put_user_policy(UserName=user, PolicyName="clusters", PolicyDocument=policy)
     key = world.iam.create_access_key(UserName=user)["AccessKey"]
     session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="eu-west-1")
     assert session.client("sts", endpoint_url=world.url).get_caller_identity()["Arn"] == arn

@@ -1,0 +1,1 @@
+"""Tests of the plugins' shared base and of the plugin aws."""
