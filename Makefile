@@ -26,7 +26,9 @@ destroy: $(READY) ## Destroy the demo, check that nothing is left, and remove th
 
 test: lint $(READY) ## Check everything: linters, unit tests, and the real engine against the twin.
 	$(LOCAL) tools
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests/unit
+	# In processes of their own: some load parts of the SDKs in ways that a program never would.
+	$(BIN)/python -m pytest tests/twin -n 2 --dist loadfile
 
 unit: $(READY) ## Run the tests that need no engine and no twin.
 	$(BIN)/python -m pytest tests/unit
