@@ -49,6 +49,19 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         metavar="SECONDS",
         help="how long CREATING, UPDATING and DELETING last (default %(default)s)",
     )
+    parser.add_argument(
+        "--kubernetes",
+        action="store_true",
+        help="run a real Kubernetes control plane for every cluster (default: EKS is an API only)",
+    )
+    parser.add_argument(
+        "--propagation",
+        type=_seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="with --kubernetes, how long a change of pod identity associations takes to be effective "
+        "(default %(default)s)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log every request")
     return parser.parse_args(argv)
 
@@ -72,9 +85,25 @@ def main(argv: list[str] | None = None) -> int:
     moto_app.configure(arguments.account)
 
     # After the settings, because some of these import moto.
+    from .eks.seams import NeverReady
     from .endpoint import Endpoint
     from .persistence import StateError
 
+    data_plane = pod_identity = None
+    if arguments.kubernetes:
+        from local.kubernetes.data_plane import KubernetesDataPlane
+        from local.kubernetes.pod_identity.service import PodIdentity
+        from local.toolchain import ToolchainError
+
+        try:
+            data_plane = KubernetesDataPlane(arguments.state)
+            pod_identity = PodIdentity(arguments.propagation, data_plane.control_plane)
+            data_plane.on_ready = pod_identity.cluster_ready
+            data_plane.on_associations_changed = pod_identity.associations_changed
+            data_plane.on_stopping = pod_identity.cluster_stopping
+        except ToolchainError as error:
+            print(f"local aws: {error}", file=sys.stderr)
+            return 1
     try:
         endpoint = Endpoint(
             port=arguments.port,
@@ -82,12 +111,14 @@ def main(argv: list[str] | None = None) -> int:
             region=arguments.region,
             transition=arguments.transition,
             state=arguments.state,
+            data_plane=data_plane,
+            verifier=pod_identity,
         )
-    except StateError as error:
-        print(f"local aws: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"local aws: cannot listen on 127.0.0.1:{arguments.port}: {error.strerror}", file=sys.stderr)
+    except (StateError, OSError) as error:
+        if data_plane is not None:
+            data_plane.stop()
+        busy = f"cannot listen on 127.0.0.1:{arguments.port}: {error.strerror}" if isinstance(error, OSError) else error
+        print(f"local aws: {busy}", file=sys.stderr)
         return 1
     stop = threading.Event()
 
@@ -96,6 +127,16 @@ def main(argv: list[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
+    if data_plane is not None and pod_identity is not None:
+        pod_identity.connect(endpoint.url, endpoint.gate)
+        data_plane.connect(endpoint.eks, endpoint.url, endpoint.lock_of)
+        try:
+            data_plane.restore()
+        except NeverReady as error:
+            print(f"local aws: {error}", file=sys.stderr)
+            pod_identity.stop()
+            data_plane.stop()
+            return 1
     endpoint.start()
     print(f"ready {endpoint.url}", flush=True)
     # moto prints in places; standard output is for the ready line alone.
@@ -106,6 +147,10 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         print(f"local aws: the state could not be written: {error}", file=sys.stderr)
         return 1
+    finally:
+        if data_plane is not None and pod_identity is not None:
+            pod_identity.stop()
+            data_plane.stop()
     return 0
 
 

@@ -60,7 +60,7 @@ def refused(code: str, message: str = "") -> Iterator[None]:
 def wait(eks: Any, waiter: str, **names: str) -> None:
     """Await a state with botocore's own waiter, asking often."""
     found = eks.get_waiter(waiter)
-    found.config.delay, found.config.max_attempts = 0.02, 250
+    found.config.delay, found.config.max_attempts = 0.02, 1500
     found.wait(**names)
 
 
