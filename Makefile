@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOCAL  := $(BIN)/python -m local
 
+APART  := $(foreach t,plugins kubernetes pod_identity,--ignore tests/twin/$(t))
+
 .DEFAULT_GOAL := help
 .PHONY: help demo up preview destroy test unit lint format bench clean
 
@@ -27,9 +29,10 @@ destroy: $(READY) ## Destroy the demo, check that nothing is left, and remove th
 test: lint $(READY) ## Check everything: linters, unit tests, and the real engine against the twin.
 	$(LOCAL) tools
 	$(BIN)/python -m pytest tests/unit
-	# In processes of their own: some load parts of the SDKs in ways that a program never would.
-	# Kubernetes in the twin is not part of the demo yet; its tests build their tools first, and run on their own.
-	$(BIN)/python -m pytest tests/twin -n 2 --dist loadfile --ignore tests/twin/kubernetes --ignore tests/twin/pod_identity
+	# In a process of its own: it loads parts of the SDKs in a way that no program would.
+	$(BIN)/python -m pytest tests/twin/plugins
+	# Kubernetes in the twin is not part of the demo yet; its tests run on their own.
+	$(BIN)/python -m pytest tests/twin -n 2 --dist loadfile $(APART)
 
 unit: $(READY) ## Run the tests that need no engine and no twin.
 	$(BIN)/python -m pytest tests/unit
