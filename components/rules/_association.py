@@ -1,0 +1,57 @@
+"""The association."""
+
+import json
+from typing import Any
+
+from ._findings import EKS_API, Finding, booleans, known
+from ._names import judge_cluster_name, judge_namespace, judge_role_arn, judge_service_account, judge_tags
+from ._role import SESSION_POLICY_SIZE
+
+_ASSOCIATION_PAGE = EKS_API + "API_CreatePodIdentityAssociation.html"
+
+
+def association(
+    *,
+    cluster_name: Any = None,
+    namespace: Any = None,
+    service_account: Any = None,
+    role_arn: Any = None,
+    target_role_arn: Any = None,
+    disable_session_tags: Any = None,
+    session_policy: Any = None,
+    tags: Any = None,
+) -> list[Finding]:
+    """One pod identity association: names, role ARNs, and a session policy only where session tags are disabled."""
+    findings = judge_cluster_name(cluster_name)
+    findings += judge_namespace(namespace)
+    findings += judge_service_account(service_account)
+    findings += judge_role_arn(role_arn)
+    findings += judge_role_arn(target_role_arn, "target_role_arn")
+    findings += booleans(disable_session_tags=disable_session_tags)
+    if known(session_policy):
+        if disable_session_tags in (None, False):
+            reason = "EKS takes a session policy only where session tags are disabled"
+            fix = "Set disable_session_tags to true, or remove session_policy and scope by the session tags instead"
+            findings.append(
+                Finding("session-policy-tags", "session_policy", session_policy, reason, fix, _ASSOCIATION_PAGE)
+            )
+        findings += judge_json_document("session_policy", session_policy)
+        if isinstance(session_policy, str) and len(session_policy) > SESSION_POLICY_SIZE:
+            reason = f"EKS takes {SESSION_POLICY_SIZE} characters here"
+            fix = "Name fewer actions and resources"
+            findings.append(
+                Finding("document-size", "session_policy", len(session_policy), reason, fix, _ASSOCIATION_PAGE)
+            )
+    return findings + judge_tags(tags)
+
+
+def judge_json_document(prop: str, text: Any) -> list[Finding]:
+    try:
+        document = json.loads(text)
+    except (TypeError, ValueError) as error:
+        fix = "Build it with documents.permissions(...) and documents.to_json(...)"
+        return [Finding("document-json", prop, text, f"this is not JSON ({error})", fix)]
+    if not isinstance(document, dict) or "Statement" not in document:
+        fix = 'Write {"Version": "2012-10-17", "Statement": [...]}'
+        return [Finding("document-json", prop, text, "this is not a policy document", fix)]
+    return []

@@ -1,0 +1,209 @@
+"""The cluster and its nodes."""
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from ._findings import (
+    EKS_API,
+    USER_GUIDE,
+    Finding,
+    booleans,
+    duplicates,
+    is_list,
+    known,
+    known_items,
+    matches,
+    one_of,
+    whole_number,
+)
+from ._names import ACCOUNT, PARTITION, judge_cluster_name, judge_tags
+
+KUBERNETES_VERSIONS: Mapping[str, date] = {
+    "1.36": date(2027, 8, 2),
+    "1.35": date(2027, 3, 27),
+    "1.34": date(2026, 12, 2),
+}
+"""The Kubernetes versions in EKS's standard support, with the day on which that ends."""
+
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545),
+    *(731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+AMI_TYPES = (
+    "AL2023_x86_64_STANDARD",
+    "AL2023_ARM_64_STANDARD",
+    "AL2023_x86_64_NEURON",
+    "AL2023_x86_64_NVIDIA",
+    "AL2023_ARM_64_NVIDIA",
+    "BOTTLEROCKET_x86_64",
+    "BOTTLEROCKET_ARM_64",
+    "BOTTLEROCKET_x86_64_FIPS",
+    "BOTTLEROCKET_ARM_64_FIPS",
+    "BOTTLEROCKET_x86_64_NVIDIA",
+    "BOTTLEROCKET_ARM_64_NVIDIA",
+)
+"""The AMI types that Pod Identity's agent runs on: Linux, and not Amazon Linux 2, whose AMIs ended on 2025-11-26."""
+
+
+def judge_kubernetes_version(value: Any, prop: str = "kubernetes_version") -> list[Finding]:
+    """A Kubernetes version in EKS's standard support."""
+    page = USER_GUIDE + "kubernetes-versions.html"
+    reason = "this version is not in EKS's standard support"
+    if isinstance(value, float):
+        # YAML reads 1.30 as the number 1.3: the mistake deserves its own words.
+        fix = 'Put the version in quotes, as in "1.36"'
+        return [Finding("kubernetes-version", prop, value, "a version is a string, not a number", fix, page)]
+    return one_of("kubernetes-version", prop, value, KUBERNETES_VERSIONS, reason, page)
+
+
+def cluster(
+    *,
+    cluster_name: Any = None,
+    kubernetes_version: Any = None,
+    endpoint_public_access: Any = None,
+    endpoint_private_access: Any = None,
+    public_access_cidrs: Any = None,
+    log_types: Any = None,
+    log_retention_days: Any = None,
+    node_group_name: Any = None,
+    node_instance_types: Any = None,
+    node_ami_type: Any = None,
+    node_min_size: Any = None,
+    node_max_size: Any = None,
+    node_desired_size: Any = None,
+    node_disk_size: Any = None,
+    administrators: Any = None,
+    deletion_protection: Any = None,
+    auto_mode: Any = None,
+    tags: Any = None,
+) -> list[Finding]:
+    """An EKS cluster with one managed node group: version in support, an endpoint, sizes that fit each other."""
+    findings = judge_cluster_name(cluster_name)
+    findings += judge_kubernetes_version(kubernetes_version)
+    findings += booleans(
+        endpoint_public_access=endpoint_public_access,
+        endpoint_private_access=endpoint_private_access,
+        deletion_protection=deletion_protection,
+        auto_mode=auto_mode,
+    )
+    endpoint_page = USER_GUIDE + "cluster-endpoint.html"
+    if endpoint_public_access is False and endpoint_private_access is False:
+        fix = "Set endpoint_public_access or endpoint_private_access to true"
+        reason = "the API server would have no endpoint at all"
+        findings.append(Finding("cluster-endpoint", "endpoint_private_access", False, reason, fix, endpoint_page))
+    if endpoint_public_access is False and known_items("", public_access_cidrs):
+        fix = "Remove public_access_cidrs, or set endpoint_public_access to true"
+        reason = "the public endpoint is off, so there is nothing to limit"
+        findings.append(
+            Finding("cluster-endpoint", "public_access_cidrs", public_access_cidrs, reason, fix, endpoint_page)
+        )
+    findings += is_list("cluster-endpoint", "public_access_cidrs", public_access_cidrs)
+    for where, value in known_items("public_access_cidrs", public_access_cidrs):
+        try:
+            ipaddress.ip_network(value if isinstance(value, str) else "")
+        except ValueError as error:
+            fix = "Write a block such as 203.0.113.0/24, with no host bits set"
+            reason = f"this is not a CIDR block ({error})"
+            findings.append(Finding("cluster-endpoint", where, value, reason, fix, endpoint_page))
+    logs_page = USER_GUIDE + "control-plane-logs.html"
+    findings += is_list("cluster-logs", "log_types", log_types, at_least=0)
+    for where, value in known_items("log_types", log_types):
+        findings += one_of("cluster-logs", where, value, LOG_TYPES, "EKS has no such control plane log", logs_page)
+    findings += duplicates("cluster-logs", "log_types", log_types)
+    findings += one_of(
+        "cluster-logs",
+        "log_retention_days",
+        log_retention_days,
+        LOG_RETENTION_DAYS,
+        "CloudWatch Logs does not offer this retention",
+        "https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html",
+    )
+    findings += _nodes(
+        node_group_name,
+        node_instance_types,
+        node_ami_type,
+        node_min_size,
+        node_max_size,
+        node_desired_size,
+        node_disk_size,
+    )
+    for key, principal in administrators.items() if isinstance(administrators, Mapping) else ():
+        findings += matches(
+            "cluster-administrators",
+            f"administrators.{key}",
+            principal,
+            rf"arn:{PARTITION}:iam::{ACCOUNT}:(role|user)/.+",
+            "an access entry is for one IAM role or user",
+            "Give its ARN, with its path",
+            USER_GUIDE + "access-entries.html",
+        )
+    return findings + judge_tags(tags)
+
+
+def _nodes(
+    name: Any,
+    instance_types: Any,
+    ami_type: Any,
+    min_size: Any,
+    max_size: Any,
+    desired_size: Any,
+    disk_size: Any,
+) -> list[Finding]:
+    page = EKS_API + "API_CreateNodegroup.html"
+    findings = matches(
+        "node-group-name",
+        "node_group_name",
+        name,
+        r"[0-9A-Za-z][0-9A-Za-z_-]{0,62}",
+        "EKS does not accept this as a node group's name",
+        "Use 1 to 63 letters, digits, hyphens and underscores, starting with a letter or digit",
+        page,
+    )
+    findings += is_list("node-instance-types", "node_instance_types", instance_types)
+    for where, value in known_items("node_instance_types", instance_types):
+        findings += matches(
+            "node-instance-types",
+            where,
+            value,
+            r"[a-z][a-z0-9-]*\.[a-z0-9-]+",
+            "this is not an EC2 instance type",
+            "Write it as t3.medium",
+            "https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-types.html",
+        )
+    findings += duplicates("node-instance-types", "node_instance_types", instance_types)
+    if known(ami_type) and str(ami_type).startswith("AL2_"):
+        fix = "Use AL2023_x86_64_STANDARD, or AL2023_ARM_64_STANDARD on Graviton"
+        reason = "AWS ended the Amazon Linux 2 AMIs of EKS on 2025-11-26"
+        al2_page = USER_GUIDE + "eks-ami-deprecation-faqs.html"
+        findings.append(Finding("node-ami-type", "node_ami_type", ami_type, reason, fix, al2_page))
+    else:
+        reason = "Pod Identity needs Linux nodes on an AMI that EKS still maintains"
+        findings += one_of("node-ami-type", "node_ami_type", ami_type, AMI_TYPES, reason, page)
+    sizes = {
+        "node_min_size": (min_size, 0),
+        "node_max_size": (max_size, 1),
+        "node_desired_size": (desired_size, 0),
+    }
+    wrong = [
+        f for prop, (v, low) in sizes.items() for f in whole_number("node-size", prop, v, low, 450, "a size", page)
+    ]
+    findings += wrong
+    if not wrong:
+        if known(min_size) and known(max_size) and min_size > max_size:
+            reason = f"it is more than node_max_size = {max_size}"
+            findings.append(
+                Finding("node-size", "node_min_size", min_size, reason, "Lower it, or raise the other", page)
+            )
+        if known(desired_size):
+            if known(min_size) and desired_size < min_size:
+                fix = f"Use {min_size} or more"
+                reason = f"it is less than node_min_size = {min_size}"
+                findings.append(Finding("node-size", "node_desired_size", desired_size, reason, fix, page))
+            if known(max_size) and desired_size > max_size:
+                fix = f"Use {max_size} or less"
+                reason = f"it is more than node_max_size = {max_size}"
+                findings.append(Finding("node-size", "node_desired_size", desired_size, reason, fix, page))
+    return findings + whole_number("node-disk-size", "node_disk_size", disk_size, 20, 16384, "a size in GiB", page)
