@@ -17,6 +17,7 @@ import yaml
 from pulumi.runtime.config import CONFIG, get_config_env
 
 from components import (
+    DemoAppArgs,
     EksClusterArgs,
     InvalidArgs,
     NetworkArgs,
@@ -72,7 +73,15 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
         "max_session_duration": "maxSessionDuration",
         "tags": "tags",
     },
-    "association": {"namespace": "namespace", "service_account": "serviceAccount", "tags": "tags"},
+    "association": {
+        "namespace": "namespace",
+        "service_account": "serviceAccount",
+        "create_namespace": "createNamespace",
+        "create_service_account": "createServiceAccount",
+        "ready_timeout": "readyTimeout",
+        "tags": "tags",
+    },
+    "demo_app": {"pod_name": "podName", "image": "podImage", "command": "podCommand"},
 }
 
 
@@ -99,6 +108,9 @@ class Settings:
 
     def association(self, **more: Any) -> PodIdentityAssociationArgs:
         return self._arguments("association", more)
+
+    def demo_app(self, **more: Any) -> DemoAppArgs:
+        return self._arguments("demo_app", more)
 
     def _arguments(self, component: str, more: Mapping[str, Any]) -> Any:
         named = {argument: self._values[key] for argument, key in ARGUMENTS[component].items()}

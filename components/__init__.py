@@ -1,13 +1,16 @@
-"""Amazon EKS Pod Identity as Pulumi components: network, cluster, agent, role and association."""
+"""Amazon EKS Pod Identity as Pulumi components: network, cluster, agent, role, association and a pod."""
 
 from ._base import InvalidArgs
 from .agent import PodIdentityAgent, PodIdentityAgentArgs
 from .association import PodIdentityAssociation, PodIdentityAssociationArgs
 from .cluster import EksCluster, EksClusterArgs
+from .demo_app import DemoApp, DemoAppArgs
 from .network import NatGateways, Network, NetworkArgs
 from .role import PodIdentityRole, PodIdentityRoleArgs
 
 __all__ = [
+    "DemoApp",
+    "DemoAppArgs",
     "EksCluster",
     "EksClusterArgs",
     "InvalidArgs",

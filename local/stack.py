@@ -47,7 +47,7 @@ class LocalStack:
         Raises `TwinError` when no twin is running, and `ToolchainError` when Pulumi cannot be had.
         """
         url = self.twin.url()
-        tools = toolchain.ensure(("pulumi",))
+        tools = toolchain.ensure(("pulumi", "kubectl"))
         python = Path(sys.executable)
         pulumi = pulumi_home.prepare(self.twin.state / "pulumi-home", tools, ROOT, python)
         backend = self.twin.state / "pulumi-state"
@@ -57,7 +57,12 @@ class LocalStack:
             **own,
             **pulumi,
             "PATH": os.pathsep.join(
-                [pulumi["PATH"].split(os.pathsep)[0], str(python.parent), own.get("PATH", os.defpath)]
+                [
+                    pulumi["PATH"].split(os.pathsep)[0],
+                    str(tools.path("kubectl").parent),
+                    str(python.parent),
+                    own.get("PATH", os.defpath),
+                ]
             ),
             "PULUMI_BACKEND_URL": backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -71,11 +76,13 @@ class LocalStack:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
+            # `aws eks update-kubeconfig` writes there, and not among somebody's real clusters.
+            "KUBECONFIG": str(self.twin.state / "kubeconfig"),
         }
 
     def pulumi(self, *arguments: str, capture: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `pulumi` on the stack, made at its first use. Raises `CalledProcessError` when it fails, unless told
-        not to."""
+        told not to."""
         environment = self.environment()
         self._make_stack(environment)
         command = ["pulumi", *arguments, "--stack", STACK, "--non-interactive"]
@@ -83,9 +90,14 @@ class LocalStack:
             command += ["--config-file", str(self.config_file)]
         return self._run(command, environment, capture=capture, check=check)
 
+    def run(self, *command: str, capture: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command, such as `aws` or `kubectl`, on the twin. Raises `CalledProcessError` when it fails, unless
+        told not to."""
+        return self._run(command, self.environment(), capture=capture, check=check)
+
     def aws(self, *arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
         """Run the `aws` CLI on the twin. Raises `CalledProcessError` when it fails."""
-        return self._run(["aws", *arguments], self.environment(), capture=capture, check=True)
+        return self.run("aws", *arguments, capture=capture)
 
     def exists(self) -> bool:
         """Whether the stack was made, and not removed again."""

@@ -17,7 +17,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-START_SECONDS = 60
+from local import toolchain
+from local.kubernetes.control_plane import TOOLS
+
+# Each cluster's control plane is started again, which takes it about five seconds.
+START_SECONDS = 120
 STOP_SECONDS = 30
 
 
@@ -31,11 +35,14 @@ class Twin:
     Args:
         state: The folder for everything that it keeps. Made when missing, removed by `remove`.
         port: The port on 127.0.0.1 where its AWS endpoint listens; 0 for any that is free.
+        propagation: For how many seconds EKS knows a pod identity association before pods get credentials by it.
+            Default: 5, about what AWS means by "several seconds".
     """
 
-    def __init__(self, state: Path, port: int):
+    def __init__(self, state: Path, port: int, propagation: float = 5.0):
         self.state = state.absolute()
         self.port = port
+        self.propagation = propagation
         self._about = self.state / "twin.json"
         self._log = self.state / "endpoint.log"
         self._child: subprocess.Popen[bytes] | None = None
@@ -58,7 +65,7 @@ class Twin:
 
     def start(self) -> str:
         """Start the twin, or find it running, and return its endpoint's URL. Raises `TwinError` when it cannot
-        start."""
+        start, and `ToolchainError` when a part of Kubernetes cannot be had."""
         self.state.mkdir(parents=True, exist_ok=True)
         lock = self._take_lock()
         if lock is None:
@@ -95,7 +102,13 @@ class Twin:
             shutil.rmtree(self.state)
 
     def _spawn(self, lock: int) -> str:
-        command = [sys.executable, "-m", "local", "aws", "--port", str(self.port), "--state", str(self.state / "aws")]
+        # Here, where somebody sees the progress: the first time may take a quarter of an hour.
+        toolchain.ensure(TOOLS)
+        command = [
+            *(sys.executable, "-m", "local", "aws", "--kubernetes"),
+            *("--port", str(self.port), "--state", str(self.state / "aws")),
+            *("--propagation", str(self.propagation)),
+        ]
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 command,

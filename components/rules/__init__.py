@@ -9,8 +9,9 @@ nothing about *that* value and judges all the others as usual. `None` means that
 """
 
 from ._agent import agent
-from ._association import association
+from ._association import POD_SECURITY_STANDARDS, association
 from ._cluster import AMI_TYPES, KUBERNETES_VERSIONS, LOG_RETENTION_DAYS, LOG_TYPES, cluster, judge_kubernetes_version
+from ._demo_app import demo_app
 from ._findings import EKS_API, IAM_GUIDE, UNKNOWN, USER_GUIDE, Finding, Rule, Severity
 from ._names import (
     CLUSTER_ARN,
@@ -43,6 +44,7 @@ __all__ = [
     "LOG_TYPES",
     "MANAGED_POLICY_SIZE",
     "NAT_GATEWAYS",
+    "POD_SECURITY_STANDARDS",
     "SESSION_POLICY_SIZE",
     "TRUST_POLICY_SIZE",
     "UNKNOWN",
@@ -53,6 +55,7 @@ __all__ = [
     "agent",
     "association",
     "cluster",
+    "demo_app",
     "judge_bucket_patterns",
     "judge_cluster_arn",
     "judge_cluster_name",

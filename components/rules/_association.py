@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
-from ._findings import EKS_API, Finding, booleans, known
+from ._findings import EKS_API, Finding, booleans, known, one_of, whole_number
 from ._names import judge_cluster_name, judge_namespace, judge_role_arn, judge_service_account, judge_tags
 from ._role import SESSION_POLICY_SIZE
 
+POD_SECURITY_STANDARDS = ("privileged", "baseline", "restricted")
+
 _ASSOCIATION_PAGE = EKS_API + "API_CreatePodIdentityAssociation.html"
+_POD_SECURITY_PAGE = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
 
 
 def association(
@@ -19,15 +22,41 @@ def association(
     target_role_arn: Any = None,
     disable_session_tags: Any = None,
     session_policy: Any = None,
+    create_namespace: Any = None,
+    create_service_account: Any = None,
+    pod_security_standard: Any = None,
+    automount_service_account_token: Any = None,
+    ready_timeout: Any = None,
     tags: Any = None,
 ) -> list[Finding]:
-    """One pod identity association: names, role ARNs, and a session policy only where session tags are disabled."""
+    """One pod identity association with its ServiceAccount: names, role ARNs, and a session policy only where session
+    tags are disabled."""
     findings = judge_cluster_name(cluster_name)
     findings += judge_namespace(namespace)
     findings += judge_service_account(service_account)
     findings += judge_role_arn(role_arn)
     findings += judge_role_arn(target_role_arn, "target_role_arn")
-    findings += booleans(disable_session_tags=disable_session_tags)
+    findings += booleans(
+        disable_session_tags=disable_session_tags,
+        create_namespace=create_namespace,
+        create_service_account=create_service_account,
+        automount_service_account_token=automount_service_account_token,
+    )
+    if create_namespace is True and create_service_account is False:
+        reason = "a namespace that does not exist yet has no such ServiceAccount"
+        fix = "Set create_service_account to true, or create_namespace to false"
+        findings.append(
+            Finding("service-account-missing", "create_service_account", create_service_account, reason, fix)
+        )
+    findings += one_of(
+        "pod-security-standard",
+        "pod_security_standard",
+        pod_security_standard,
+        POD_SECURITY_STANDARDS,
+        "Kubernetes has no such Pod Security Standard",
+        _POD_SECURITY_PAGE,
+    )
+    findings += whole_number("ready-timeout", "ready_timeout", ready_timeout, 1, 3600, "a wait in seconds")
     if known(session_policy):
         if disable_session_tags in (None, False):
             reason = "EKS takes a session policy only where session tags are disabled"
@@ -46,6 +75,7 @@ def association(
 
 
 def judge_json_document(prop: str, text: Any) -> list[Finding]:
+    """A policy document as JSON text."""
     try:
         document = json.loads(text)
     except (TypeError, ValueError) as error:
