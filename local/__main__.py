@@ -76,11 +76,17 @@ def _up(twin: Twin, stack: LocalStack, arguments: argparse.Namespace) -> int:
 
 
 def _demo(twin: Twin, stack: LocalStack, arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from local import demo
+
     _up(twin, stack, arguments)
-    cluster = stack.pulumi("stack", "output", "cluster_name", capture=True).stdout.strip()
-    command = ["eks", "list-pod-identity-associations", "--cluster-name", cluster]
-    print(f"\n$ {shlex.join(['aws', *command])}", flush=True)
-    stack.aws(*command)
+    demo.make_buckets(stack)
+    try:
+        demo.verify(stack, Console())
+    except demo.VerificationFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -92,8 +98,10 @@ def _destroy(twin: Twin, stack: LocalStack, arguments: argparse.Namespace) -> in
     if stack.exists():
         stack.pulumi("destroy", "--yes", "--skip-preview", *arguments.arguments)
         stack.pulumi("stack", "rm", "--yes", "--preserve-config")
+    from local import demo
     from local.aws.inventory import inventory
 
+    demo.remove_buckets(stack)
     left = {kind: names for kind, names in inventory(twin.url()).items() if names}
     if left:
         print(f"error: the endpoint still has resources, and the twin is kept: {left}", file=sys.stderr)

@@ -18,6 +18,9 @@ from .persistence import Saver, StateFile
 
 log = logging.getLogger(__name__)
 
+SESSIONS_PATH = "/_twin/sessions"
+"""Where the endpoint tells of the sessions that STS issued, which on AWS is in CloudTrail's events."""
+
 
 class Endpoint:
     """A local AWS endpoint. ``moto_app.configure`` must have been called before.
@@ -69,6 +72,7 @@ class Endpoint:
             region,
             on_change=self._note_change,
             on_reset=self.eks.reset,
+            reports={SESSIONS_PATH: self.gate.sessions.current},
         )
         self._saver = (
             Saver(file, self.eks.store, lambda: [self.eks.lock, *self._front.all_locks()]) if file is not None else None

@@ -7,12 +7,13 @@ Unsigned ones are told by path.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -144,6 +145,7 @@ class Front:
         region: the region of requests that name none.
         on_change: called after every request that may have changed state.
         on_reset: called when a client asked moto to forget everything.
+        reports: what the twin tells of itself, which AWS has no API for: by path, what to answer as JSON.
     """
 
     def __init__(
@@ -155,7 +157,9 @@ class Front:
         region: str,
         on_change: Callable[[], None],
         on_reset: Callable[[], None],
+        reports: Mapping[str, Callable[[], Any]],
     ) -> None:
+        self._reports = reports
         self._moto = moto
         self._services: dict[str, Service] = {"eks": eks, "eks-auth": eks_auth}
         self._gate = gate
@@ -181,6 +185,9 @@ class Front:
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         access_key, region, service = scope.groups() if scope else ("", self._region, "")
         raw_path, _, query = environ["RAW_URI"].partition("?")
+        if raw_path in self._reports:
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps(self._reports[raw_path]()).encode()]
         if not scope:
             service, access_key, region = self._presigned(query, region)
         if not service and _POD_IDENTITY_PATH.fullmatch(raw_path):

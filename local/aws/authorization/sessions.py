@@ -112,6 +112,22 @@ class Sessions:
             found = self._issued(partition).get(access_key)
             return found or self._issued_by_moto(access_key, partition)
 
+    def current(self) -> list[dict[str, Any]]:
+        """Return the sessions that last, the oldest first: who, with which tags, until when; nothing secret."""
+        now = dt.datetime.now(dt.UTC)
+        with self._directory.lock_of("sts"):
+            sessions = [session for session in self._issued("aws").values() if not session.expired(now)]
+        return [
+            {
+                "arn": session.arn,
+                "roleArn": session.role_arn,
+                "tags": session.tags,
+                "transitiveTagKeys": sorted(session.transitive),
+                "expiration": session.expiration.isoformat(),
+            }
+            for session in sorted(sessions, key=lambda session: session.issued)
+        ]
+
     def principal(self, session: Session) -> Principal:
         """Return who acts in a session; session tags win over the role's or user's own."""
         if session.kind is Kind.ROOT:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .api_server import Object
+from ..pod_identity.api_server import Object
 
 # Returns the data of a ConfigMap or Secret of the pod's namespace by kind and name, None when there is none.
 Lookup = Callable[[str, str], Mapping[str, str] | None]

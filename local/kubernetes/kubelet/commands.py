@@ -1,0 +1,280 @@
+"""Runs a command for ``kubectl exec`` and joins it to the client's streams.
+
+Every message begins with the number of its channel. The last one that goes to the client is a Status on
+the error channel, and carries the command's exit code.
+
+A command lives as long as its client, its pod and the twin: when one of them goes, the command and what it has started
+are killed. What it leaves running in the background is killed when it ends.
+
+https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from ..processes import LAUNCH
+from .websocket import Closed, WebSocket
+
+# Best first. In version 4 a client cannot say that its standard input has ended.
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+_CHUNK = 32 * 1024
+
+
+class _Channel(IntEnum):
+    STDIN = 0
+    STDOUT = 1
+    STDERR = 2
+    ERROR = 3
+    RESIZE = 4
+    CLOSE = 255
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a client wants to run.
+
+    Attributes:
+        words: program and arguments; at least one.
+        stdin: whether it sends input.
+        stdout: whether it wants output.
+        stderr: whether it wants errors apart from output; never with a terminal.
+        tty: whether the command gets a terminal.
+    """
+
+    words: tuple[str, ...]
+    stdin: bool
+    stdout: bool
+    stderr: bool
+    tty: bool
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a command finds.
+
+    Attributes:
+        variables: its whole environment.
+        home: the folder that it starts in.
+    """
+
+    variables: Mapping[str, str]
+    home: Path
+
+
+class NotStarted(Exception):
+    """A command could not be started; the message is a container runtime's."""
+
+
+async def run(command: Command, setting: Setting, socket: WebSocket, pod_is_gone: asyncio.Event) -> None:
+    """Run a command to its end and report that.
+
+    Raises:
+        Closed: the client went away before.
+    """
+    # Clients take the first message, empty as it is, for the sign that everything stands.
+    first = (command.stdout and _Channel.STDOUT) or (command.stderr and _Channel.STDERR) or _Channel.ERROR
+    await socket.send(bytes([first]))
+    try:
+        running = await _start(command, setting)
+    except NotStarted as error:
+        status = _internal_error(f"error executing command in container: {error}")
+    else:
+        try:
+            status = _exit_status(await running.complete(socket, pod_is_gone))
+        finally:
+            running.end()
+    await socket.send(bytes([_Channel.ERROR]) + json.dumps(status).encode())
+    await socket.close()
+
+
+class _Running:
+    """A command that has been started."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        outputs: Mapping[_Channel, asyncio.StreamReader],
+        stdin: asyncio.StreamWriter | None,
+        terminal: int | None = None,
+    ) -> None:
+        self._process = process
+        self._outputs = outputs
+        self._stdin = stdin
+        self._terminal = terminal
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    async def complete(self, socket: WebSocket, pod_is_gone: asyncio.Event) -> int:
+        """Pass on what goes in and out until the command has ended; return its exit code.
+
+        Raises:
+            Closed: the client went away before.
+        """
+        forwarding = [self._task(_forward(stream, channel, socket)) for channel, stream in self._outputs.items()]
+        client = self._task(self._serve_client(socket))
+        ended = self._task(self._process.wait())
+        await asyncio.wait([client, ended, self._task(pod_is_gone.wait())], return_when=asyncio.FIRST_COMPLETED)
+        if client.done():
+            client.result()  # raises: it ends in no other way
+        self._kill()
+        code = await ended
+        # All of what it said, however slow the client is.
+        await asyncio.gather(*forwarding)
+        # As shells and container runtimes say it: 128 and the number of the signal.
+        return code if code >= 0 else 128 - code
+
+    def end(self) -> None:
+        """Kill what still runs, and give everything back."""
+        self._kill()
+        for task in self._tasks:
+            task.cancel()
+        if self._stdin is not None:
+            self._stdin.close()
+        if self._terminal is not None:
+            os.close(self._terminal)
+
+    def _task(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
+        self._tasks.append(task)
+        return task
+
+    def _kill(self) -> None:
+        # It leads a group of its own, which has its number for as long as anybody is in it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _serve_client(self, socket: WebSocket) -> None:
+        while True:
+            message = await socket.receive()
+            channel, data = message[:1], message[1:]
+            if channel == bytes([_Channel.STDIN]):
+                await self._write(data)
+            elif channel == bytes([_Channel.RESIZE]):
+                self._resize(data)
+            elif message == bytes([_Channel.CLOSE, _Channel.STDIN]) and self._stdin and self._terminal is None:
+                self._stdin.close()
+
+    async def _write(self, data: bytes) -> None:
+        if self._stdin is None or self._stdin.is_closing():
+            return
+        # A command need not read its input, nor to the end.
+        with contextlib.suppress(OSError):
+            self._stdin.write(data)
+            await self._stdin.drain()
+
+    def _resize(self, data: bytes) -> None:
+        if self._terminal is None:
+            return
+        with contextlib.suppress(ValueError, KeyError, TypeError, struct.error):
+            size = json.loads(data)
+            packed = struct.pack("HHHH", size["Height"], size["Width"], 0, 0)
+            fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, packed)
+
+
+async def _forward(stream: asyncio.StreamReader, channel: _Channel, socket: WebSocket) -> None:
+    while True:
+        try:
+            data = await stream.read(_CHUNK)
+        except OSError as error:
+            if error.errno == errno.EIO:  # how a terminal ends
+                return
+            raise
+        if not data:
+            return
+        await socket.send(bytes([channel]) + data)
+
+
+async def _start(command: Command, setting: Setting) -> _Running:
+    program = _program(command.words[0], setting)
+    # By way of a program that has the kernel end it together with this process, and then becomes the command.
+    line = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), program, *command.words[1:]]
+    options: dict[str, Any] = {"cwd": setting.home, "env": dict(setting.variables), "start_new_session": True}
+    try:
+        return await (_start_in_terminal(line, options) if command.tty else _start_with_pipes(command, line, options))
+    except (OSError, ValueError) as error:  # too long a list of arguments, a word with a null byte in it
+        raise NotStarted(f'unable to start container process: exec: "{command.words[0]}": {error}') from None
+
+
+async def _start_with_pipes(command: Command, line: list[str], options: dict[str, Any]) -> _Running:
+    process = await asyncio.create_subprocess_exec(
+        *line,
+        stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE if command.stdout else subprocess.DEVNULL,
+        stderr=subprocess.PIPE if command.stderr else subprocess.DEVNULL,
+        **options,
+    )
+    streams = {_Channel.STDOUT: process.stdout, _Channel.STDERR: process.stderr}
+    return _Running(process, {key: stream for key, stream in streams.items() if stream}, process.stdin)
+
+
+async def _start_in_terminal(line: list[str], options: dict[str, Any]) -> _Running:
+    terminal, inner = os.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(*line, stdin=inner, stdout=inner, stderr=inner, **options)
+    except BaseException:
+        os.close(terminal)
+        raise
+    finally:
+        os.close(inner)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(terminal), "rb", buffering=0)
+    )
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(os.dup(terminal), "wb", buffering=0)
+    )
+    return _Running(
+        process, {_Channel.STDOUT: reader}, asyncio.StreamWriter(transport, protocol, None, loop), terminal
+    )
+
+
+def _program(name: str, setting: Setting) -> str:
+    """Return the path of a program, found as its container's runtime would."""
+    looked_up = str(setting.home / name) if "/" in name else name
+    found = shutil.which(looked_up, path=setting.variables.get("PATH", os.defpath))
+    if found is not None:
+        return str(setting.home / found)
+    reason = "executable file not found in $PATH"
+    if "/" in name:
+        reason = "permission denied" if os.path.exists(looked_up) else "no such file or directory"
+    raise NotStarted(f'unable to start container process: exec: "{name}": {reason}')
+
+
+def _exit_status(code: int) -> dict[str, Any]:
+    if code == 0:
+        return {"metadata": {}, "status": "Success"}
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "reason": "NonZeroExitCode",
+        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+    }
+
+
+def _internal_error(message: str) -> dict[str, Any]:
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "reason": "InternalError",
+        "message": f"Internal error occurred: {message}",
+        "details": {"causes": [{"message": message}]},
+        "code": 500,
+    }

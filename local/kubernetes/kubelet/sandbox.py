@@ -1,0 +1,296 @@
+"""What the commands of pods find: their variables, a home, a place for temporary files, and tokens.
+
+A pod's sandbox is made when the first command is run in it, from the pod as the API server has it at that moment, so a
+command cannot come too early. It is a folder that only its owner can read::
+
+    <folder>/<pod's UID>/
+        home/      HOME, and where commands start
+        tmp/       TMPDIR
+        tokens/    <volume>/<path>
+
+Tokens are requested from the API server as a kubelet requests them, bound to the pod, and renewed at four fifths of
+their life for as long as the pod lives.
+
+Three things differ from a container's environment:
+
+- AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names the token's real file. On a node that file is mounted at the
+  path that the pod's specification gives; a mount of one's own needs root, or user namespaces that many machines forbid.
+- HOME and TMPDIR are the sandbox's, whatever the pod says: credentials in the operator's ``~/.aws`` would win
+  over the pod's. AWS_ENDPOINT_URL leads to the twin, and AWS_EC2_METADATA_DISABLED stands for the nodes' hop limit of 1.
+- PATH, unless the pod has one, is this machine's, and the programs of this Python come first in it: among them the aws CLI.
+
+Nothing else of the operator's environment is in it.
+
+https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import posixpath
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..pod_identity.api_server import ApiError, ApiServer, ApiUnavailable, Object
+from ..pod_identity.reflector import Key
+from ..pod_identity.tokens import AUDIENCE
+from ..pod_identity.workqueue import WorkQueue
+from .commands import Setting
+from .environment import container_environment, decoded_secret
+
+log = logging.getLogger(__name__)
+
+_TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+
+
+def search_path(environ: Mapping[str, str] | None = None) -> str:
+    """Return the PATH of commands.
+
+    Args:
+        environ: the operator's variables; those of this process when None.
+    """
+    environ = os.environ if environ is None else environ
+    # The aws CLI of this Python comes first: the one of the requirements, at the version that is tested.
+    return os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH", os.defpath)))
+
+
+@dataclass
+class _Sandbox:
+    """One pod's.
+
+    Attributes:
+        renewals: by a token's volume and path: when it is to be renewed.
+    """
+
+    uid: str
+    folder: Path
+    renewals: dict[tuple[str, str], dt.datetime] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    over: bool = False
+
+    def token_file(self, volume: str, path: str) -> Path:
+        """Return where a token is."""
+        return self.folder / "tokens" / volume / path
+
+
+class PodIsGone(Exception):
+    """There is no such pod, or it has ended."""
+
+
+class Sandboxes:
+    """The sandboxes of a cluster's pods.
+
+    Args:
+        api: the cluster's API server.
+        folder: for their files; emptied at the start and removed at the end.
+        endpoint: URL of AWS.
+        on_gone: told the UID of a pod that had a sandbox, when it is over with the pod.
+    """
+
+    _RETRY_SECONDS = 1.0
+    # Of a token's life, when to renew it; the kubelet's own rule.
+    _RENEW_AT = 0.8
+
+    def __init__(self, api: ApiServer, folder: Path, endpoint: str, on_gone: Callable[[str], None]) -> None:
+        self._api = api
+        self._folder = folder
+        self._endpoint = endpoint
+        self._on_gone = on_gone
+        self._sandboxes: dict[Key, _Sandbox] = {}
+        self._lock = threading.Lock()
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._thread = threading.Thread(target=self._run, name="pod-sandboxes", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look after them."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(mode=0o700, parents=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it, and remove all files."""
+        self._queue.close()
+        self._thread.join()
+        with self._lock:
+            left, self._sandboxes = list(self._sandboxes.values()), {}
+        for sandbox in left:
+            self._end(sandbox)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def pod_changed(self, key: Key, _pod: Object | None) -> None:
+        """Note that a pod came, changed or went."""
+        if key in self._sandboxes:
+            self._queue.add(key)
+
+    def setting(self, pod: Object, container: Object) -> Setting:
+        """Return what a command finds in a container.
+
+        Args:
+            pod: the pod, as the API server has it now.
+            container: one of its containers.
+
+        Raises:
+            Unresolvable: a variable or a volume refers to something that is not there.
+            PodIsGone: the pod is not there any more.
+            ApiError: the API server refuses something that it depends on.
+            ApiUnavailable: the API server does not answer.
+        """
+        sandbox = self._sandbox_of(pod)
+        with sandbox.lock:
+            if sandbox.over:
+                raise PodIsGone("the pod is not there any more")
+            for name in ("home", "tmp"):
+                (sandbox.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._keep_tokens(pod, sandbox)
+        # It may have gone, or another of its name have come, before there was a sandbox to be removed.
+        self._queue.add(_key(pod))
+        return Setting(self._variables(pod, container, sandbox), sandbox.folder / "home")
+
+    def _sandbox_of(self, pod: Object) -> _Sandbox:
+        key, uid = _key(pod), pod["metadata"]["uid"]
+        with self._lock:
+            found = self._sandboxes.get(key)
+            if found is not None and found.uid == uid:
+                return found
+            made = self._sandboxes[key] = _Sandbox(uid, self._folder / uid)
+        if found is not None:
+            self._end(found)
+        return made
+
+    # --- in the background ---
+
+    def _run(self) -> None:
+        while (key := self._queue.get()) is not None:
+            try:
+                self._look_after(key)
+            except (ApiError, ApiUnavailable, OSError) as error:
+                log.info("%s/%s: %s", *key, error)
+                self._queue.add(key, self._RETRY_SECONDS)
+            except Exception:  # one pod that cannot be understood must not end this for all others
+                log.exception("%s/%s is not looked after", *key)
+
+    def _look_after(self, key: Key) -> None:
+        """Renew a pod's tokens, or remove its sandbox."""
+        sandbox = self._sandboxes.get(key)
+        if sandbox is None:
+            return
+        namespace, name = key
+        pod = self._api.find(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        if pod is None or pod["metadata"]["uid"] != sandbox.uid or has_ended(pod):
+            with self._lock:
+                if self._sandboxes.get(key) is sandbox:
+                    del self._sandboxes[key]
+            self._end(sandbox)
+            return
+        with sandbox.lock:
+            if not sandbox.over:
+                self._keep_tokens(pod, sandbox)
+
+    def _end(self, sandbox: _Sandbox) -> None:
+        # Commands first, which would write into it.
+        self._on_gone(sandbox.uid)
+        with sandbox.lock:
+            sandbox.over = True
+            shutil.rmtree(sandbox.folder, ignore_errors=True)
+
+    # --- tokens ---
+
+    def _keep_tokens(self, pod: Object, sandbox: _Sandbox) -> None:
+        """Write the tokens that are missing or due."""
+        for volume in pod["spec"].get("volumes") or []:
+            for source in volume.get("projected", {}).get("sources") or []:
+                wanted = source.get("serviceAccountToken")
+                if wanted is None or wanted.get("audience") != AUDIENCE:
+                    continue
+                name = volume["name"], wanted["path"]
+                now = dt.datetime.now(dt.UTC)
+                due = sandbox.renewals.get(name)
+                if due is None or due <= now:
+                    due = sandbox.renewals[name] = self._write_token(pod, wanted, sandbox.token_file(*name))
+                self._queue.add(_key(pod), max(0.0, (due - now).total_seconds()))
+
+    def _write_token(self, pod: Object, wanted: Mapping[str, object], path: Path) -> dt.datetime:
+        """Request a token for a pod and write it; return when to renew it."""
+        about = pod["metadata"]
+        account = pod["spec"].get("serviceAccountName", "default")
+        asked = dt.datetime.now(dt.UTC)
+        answer = self._api.create(
+            f"/api/v1/namespaces/{about['namespace']}/serviceaccounts/{account}/token",
+            {
+                "apiVersion": "authentication.k8s.io/v1",
+                "kind": "TokenRequest",
+                "spec": {
+                    "audiences": [AUDIENCE],
+                    "expirationSeconds": wanted["expirationSeconds"],
+                    "boundObjectRef": {
+                        "apiVersion": "v1",
+                        "kind": "Pod",
+                        "name": about["name"],
+                        "uid": about["uid"],
+                    },
+                },
+            },
+        )["status"]
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Beside it and then over it: a command that reads sees the old token or the new one, never half of one.
+        fresh = path.with_name(f"{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(answer["token"])
+        os.replace(fresh, path)
+        life = dt.datetime.fromisoformat(answer["expirationTimestamp"]) - asked
+        return asked + life * self._RENEW_AT
+
+    # --- variables ---
+
+    def _variables(self, pod: Object, container: Object, sandbox: _Sandbox) -> dict[str, str]:
+        namespace = pod["metadata"]["namespace"]
+        variables = {"PATH": search_path()}
+        variables |= container_environment(pod, container, lambda kind, name: self._data(namespace, kind, name))
+        if (token := _token_behind(variables.get(_TOKEN_FILE, ""), container, sandbox)) is not None:
+            variables[_TOKEN_FILE] = str(token)
+        return variables | {
+            "HOME": str(sandbox.folder / "home"),
+            "TMPDIR": str(sandbox.folder / "tmp"),
+            "AWS_ENDPOINT_URL": self._endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def _data(self, namespace: str, kind: str, name: str) -> Mapping[str, str] | None:
+        collection = {"configMap": "configmaps", "secret": "secrets"}[kind]
+        found = self._api.find(f"/api/v1/namespaces/{namespace}/{collection}/{name}")
+        if found is None:
+            return None
+        return decoded_secret(found) if kind == "secret" else found.get("data") or {}
+
+
+def has_ended(pod: Object) -> bool:
+    """Tell whether a pod's containers have all ended."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
+def find_container(pod: Object, name: str) -> Object | None:
+    """Return a container of a pod, of whatever kind it is."""
+    spec = pod["spec"]
+    kinds = ("containers", "initContainers", "ephemeralContainers")
+    return next((item for kind in kinds for item in spec.get(kind) or [] if item["name"] == name), None)
+
+
+def _key(pod: Object) -> Key:
+    return pod["metadata"]["namespace"], pod["metadata"]["name"]
+
+
+def _token_behind(path: str, container: Object, sandbox: _Sandbox) -> Path | None:
+    """Return the real file that a path within a container stands for, if it is one of those written here."""
+    for mount in container.get("volumeMounts") or []:
+        for volume, within in sandbox.renewals:
+            if mount["name"] == volume and posixpath.join(mount["mountPath"], within) == path:
+                return sandbox.token_file(volume, within)
+    return None
