@@ -159,7 +159,7 @@ class PodIdentityAssociation(pulumi.ComponentResource):
                 valid["ready_timeout"],
                 child,
             )
-            self.ready = after(service_account, effective.urn)
+            self.ready = after(service_account, self.association_id, effective.urn)
         else:
             self.ready = after(service_account, self.association_id)
         self.register_outputs(

@@ -26,6 +26,7 @@ class Registered:
     inputs: Mapping[str, Any]
     depends_on: frozenset[str]
     delete_before_replace: bool
+    replacement_trigger: Any
 
 
 @dataclass
@@ -136,6 +137,7 @@ class _Monitor(mocks.MockMonitor):
             frozenset(request.dependencies)
             | frozenset(urn for deps in request.propertyDependencies.values() for urn in deps.urns),
             request.deleteBeforeReplace,
+            rpc.deserialize_property(request.replacement_trigger, keep_unknowns=True),
         )
         return super().RegisterResource(request)
 

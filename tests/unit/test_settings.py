@@ -49,7 +49,9 @@ def test_every_key_is_declared_with_a_description_and_a_default_and_is_used() ->
 def test_the_defaults_are_the_blog() -> None:
     config = settings.load()
     assert config.cluster()["cluster_name"] == "eks-pod-identity-demo"
-    assert config.association() == {"namespace": "demo-ns", "service_account": "demo-sa", "tags": {}}
+    association = config.association()
+    assert (association["namespace"], association["service_account"]) == ("demo-ns", "demo-sa")
+    assert config.demo_app()["pod_name"] == "demo-app"
     assert config.role().get("role_name") == "eks-pod-s3-readonly-access"
     assert config.role().get("policy_name") == "eks-pod-s3-readonly-access-policy"
     assert "permissions_boundary" not in config.role()
@@ -127,7 +129,15 @@ def test_the_program_makes_the_demo(deploy: Deploy, preview: bool) -> None:
     made = deploy(run_program, preview=preview)
 
     components = {r.type.split(":")[2] for r in made.resources.values() if r.type.startswith("eks-pod-identity:")}
-    assert components == {"Network", "EksCluster", "PodIdentityAgent", "PodIdentityRole", "PodIdentityAssociation"}
+    assert components == {
+        "Network",
+        "EksCluster",
+        "PodIdentityAgent",
+        "PodIdentityRole",
+        "PodIdentityAssociation",
+        "EffectiveAssociation",
+        "DemoApp",
+    }
     association = made.only("aws:eks/podIdentityAssociation:PodIdentityAssociation")
     agent = next(r for r in made.of_type("aws:eks/addon:Addon") if r.name == "eks-pod-identity-agent-addon")
     assert made.waits_for(association, agent)
@@ -136,6 +146,7 @@ def test_the_program_makes_the_demo(deploy: Deploy, preview: bool) -> None:
         made.resources["aws:iam/rolePolicyAttachment:RolePolicyAttachment", "eks-pod-s3-readonly-access-policy"],
     )
     assert made.waits_for(agent, made.only("aws:eks/nodeGroup:NodeGroup"))
+    assert made.waits_for(made.only("kubernetes:core/v1:Pod"), association)
     trust = json.loads(
         made.resources["aws:iam/role:Role", "eks-pod-s3-readonly-access-role"].inputs["assumeRolePolicy"]
     )
@@ -144,9 +155,11 @@ def test_the_program_makes_the_demo(deploy: Deploy, preview: bool) -> None:
     )
     assert made.secrets == {"kubeconfig"}
     if not preview:
-        assert made.outputs["list_associations"] == (
-            "aws eks list-pod-identity-associations --cluster-name eks-pod-identity-demo --region eu-west-1"
-        )
+        assert made.outputs["commands"] == {
+            "kubeconfig": "aws eks update-kubeconfig --name eks-pod-identity-demo --region eu-west-1",
+            "associations": "aws eks list-pod-identity-associations --cluster-name eks-pod-identity-demo --region eu-west-1",
+            "buckets": "kubectl -n demo-ns exec demo-app -- aws s3 ls",
+        }
 
 
 def test_a_bad_configuration_makes_nothing(deploy: Deploy, preview: bool) -> None:
