@@ -14,7 +14,7 @@ APART  := $(foreach t,plugins kubernetes pod_identity,--ignore tests/twin/$(t))
 help: ## Say what there is to make.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Deploy the blog's demo on the local twin, and list its association with the aws CLI.
+demo: $(READY) ## Deploy the blog's demo on the local twin, and let its pod list buckets.
 	$(LOCAL) demo
 
 up: $(READY) ## Deploy the demo on the local twin.

@@ -61,7 +61,8 @@ class PodIdentityAssociation(pulumi.ComponentResource):
 
     EKS knows an association several seconds before pods get credentials by it, and a pod that starts in between stays
     without them. `ready` is the ServiceAccount's name once a pod with it would get them, which the cluster itself is
-    asked: make what runs with the ServiceAccount of that Output. `kubeconfig` says how the cluster is reached.
+    asked: make what runs with the ServiceAccount of that Output. `kubeconfig` says how the cluster is reached. That a
+    changed role has come everywhere cannot be seen: a pod may get credentials of the old one for several seconds more.
 
     The namespace and the ServiceAccount are made by the Kubernetes provider among the component's options, which has
     to be one of the cluster's own: `opts=pulumi.ResourceOptions(providers=[...])`. The ServiceAccount never gets the

@@ -18,7 +18,7 @@ from .persistence import Saver, StateFile
 
 log = logging.getLogger(__name__)
 
-SESSIONS_PATH = "/_twin/sessions"
+SESSIONS_PATH = "/twin/sessions"
 """Where the endpoint tells of the sessions that STS issued, which on AWS is in CloudTrail's events."""
 
 

@@ -1,7 +1,10 @@
 """The demo through the real engine on the twin, in the order of a stack's life. Each test builds on the one before."""
 
+import io
 import json
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,18 +12,24 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from rich.console import Console
 
+from local import demo
 from local.aws.inventory import inventory
 from local.stack import LocalStack
 from local.twin import Twin
 
 DEMO = "eks-pod-identity-demo"
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+POD = "kubernetes:core/v1:Pod::demo-app-pod"
+
+PROPAGATION = 8
+"""Longer than a pod takes to start, in seconds: what does not wait for its association is caught."""
 
 
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
-    twin = Twin(tmp_path_factory.mktemp("twin") / "state", port=0)
+    twin = Twin(tmp_path_factory.mktemp("twin") / "state", port=0, propagation=PROPAGATION)
     twin.start()
     yield twin
     twin.remove()
@@ -63,6 +72,24 @@ def unchanged(stack: LocalStack) -> None:
 
 def outputs(stack: LocalStack) -> dict[str, Any]:
     return json.loads(stack.pulumi("stack", "output", "--json", capture=True).stdout)
+
+
+def in_pod(stack: LocalStack, *command: str, namespace: str = "demo-ns", pod: str = "demo-app") -> tuple[int, str]:
+    """Run a command in a pod, and return its exit code and what it said."""
+    result = stack.run("kubectl", "-n", namespace, "exec", pod, "--", *command, capture=True, check=False)
+    return result.returncode, result.stdout
+
+
+def program(folder: Path, name: str, stack: LocalStack, source: str) -> LocalStack:
+    """Another program, whose stack goes to the same twin."""
+    folder.mkdir()
+    project = {"name": name, "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}}}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+    local = yaml.safe_load((stack.program / "Pulumi.local.yaml").read_text())
+    local["config"] = {key: value for key, value in local["config"].items() if key.startswith("aws:")}
+    (folder / "Pulumi.local.yaml").write_text(yaml.safe_dump(local))
+    (folder / "__main__.py").write_text(source)
+    return LocalStack(stack.twin, folder)
 
 
 def the_association(twin: Twin) -> dict[str, Any]:
@@ -130,11 +157,78 @@ def test_up_provisions_the_blogs_aws_side(stack: LocalStack, twin: Twin) -> None
     assert condition["ArnEquals"] == {"aws:SourceArn": out["cluster_arn"]}
 
 
-def test_the_association_is_listed_by_the_command_that_the_stack_prints(stack: LocalStack) -> None:
-    command = outputs(stack)["list_associations"].split()
-    assert command[0] == "aws"
-    listed = json.loads(stack.aws(*command[1:], capture=True).stdout)
-    assert [a["serviceAccount"] for a in listed["associations"]] == ["demo-sa"]
+def test_the_commands_that_the_stack_prints(stack: LocalStack) -> None:
+    demo.make_buckets(stack)
+    commands = outputs(stack)["commands"]
+    assert commands["buckets"] == "kubectl -n demo-ns exec demo-app -- aws s3 ls"
+    said = {
+        key: stack.run(*commands[key].split(), capture=True).stdout for key in ("kubeconfig", "associations", "buckets")
+    }
+    assert [a["serviceAccount"] for a in json.loads(said["associations"])["associations"]] == ["demo-sa"]
+    assert {line.split()[-1] for line in said["buckets"].splitlines()} == set(demo.BUCKETS)
+
+
+def test_the_pod_is_denied_everything_else(stack: LocalStack) -> None:
+    code, said = in_pod(stack, "aws", "s3", "mb", "s3://eks-pod-identity-demo-intruder")
+    assert code != 0
+    assert "AccessDenied" in said
+    code, said = in_pod(stack, "aws", "iam", "list-roles")
+    assert code != 0
+    assert "AccessDenied" in said
+
+
+def test_the_verification_at_the_end_of_make_demo(stack: LocalStack) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    demo.verify(stack, console)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    for expected in (
+        "allowed: 2 buckets",
+        "denied: AccessDenied",
+        "eks-pod-s3-readonly-access",
+        f"eks-cluster-name = {DEMO}",
+        "kubernetes-namespace = demo-ns",
+        "kubernetes-service-account = demo-sa",
+        "kubernetes-pod-name = demo-app",
+        outputs(stack)["association_id"],
+    ):
+        assert expected in shown
+
+
+def test_kubectl_and_the_aws_cli_see_a_cluster(stack: LocalStack) -> None:
+    nodes = json.loads(stack.run("kubectl", "get", "nodes", "-o", "json", capture=True).stdout)["items"]
+    assert len(nodes) == 3
+    assert {node["metadata"]["labels"]["node.kubernetes.io/instance-type"] for node in nodes} == {"t2.small"}
+    agent = ("kubectl", "-n", "kube-system", "get", "daemonset", "eks-pod-identity-agent", "-o", "json")
+    assert json.loads(stack.run(*agent, capture=True).stdout)["status"]["numberReady"] == 3
+    addon = ("eks", "describe-addon", "--cluster-name", DEMO, "--addon-name", "eks-pod-identity-agent")
+    assert json.loads(stack.aws(*addon, capture=True).stdout)["addon"]["status"] == "ACTIVE"
+
+
+def test_a_naive_program_makes_a_pod_without_credentials(
+    stack: LocalStack, twin: Twin, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    source = f"""
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+cluster = kubernetes.Provider("cluster", kubeconfig={str(twin.state / "kubeconfig")!r})
+opts = pulumi.ResourceOptions(provider=cluster)
+namespace = kubernetes.core.v1.Namespace("n", metadata={{"name": "naive"}}, opts=opts)
+account = kubernetes.core.v1.ServiceAccount("s", metadata={{"name": "naive", "namespace": "naive"}},
+    opts=pulumi.ResourceOptions(provider=cluster, depends_on=[namespace]))
+association = aws.eks.PodIdentityAssociation("a", cluster_name={DEMO!r}, namespace="naive", service_account="naive",
+    role_arn={outputs(stack)["role_arn"]!r})
+kubernetes.core.v1.Pod("p", metadata={{"name": "naive", "namespace": "naive"}},
+    spec={{"service_account_name": "naive", "containers": [{{"name": "naive", "image": "amazon/aws-cli:2.31.13"}}]}},
+    opts=pulumi.ResourceOptions(provider=cluster, depends_on=[account, association]))
+"""
+    naive = program(tmp_path_factory.mktemp("programs") / "naive", "naive", stack, source)
+    naive.pulumi("up", "--yes", "--skip-preview", capture=True)
+    code, said = in_pod(stack, "aws", "s3", "ls", namespace="naive", pod="naive")
+    naive.pulumi("destroy", "--yes", "--skip-preview", capture=True)
+    assert code != 0
+    assert "Unable to locate credentials" in said
 
 
 def test_a_second_run_changes_nothing(stack: LocalStack) -> None:
@@ -180,29 +274,50 @@ def test_updates_in_place(stack: LocalStack, twin: Twin) -> None:
     unchanged(stack)
 
 
-def test_another_role_is_an_update_of_the_association_in_place(stack: LocalStack, twin: Twin) -> None:
+def test_another_role_is_an_update_of_the_association_in_place_and_another_pod(stack: LocalStack, twin: Twin) -> None:
     before = the_association(twin)
     stack.config["eks-pod-identity:roleName"] = "eks-pod-other"
-    assert changes(stack)[f"{ASSOCIATION}::demo-sa-association"] == "update"
+    planned = changes(stack)
+    assert planned[f"{ASSOCIATION}::demo-sa-association"] == "update"
+    assert "replace" in planned[POD]
 
     stack.pulumi("up", "--yes", "--skip-preview", capture=True)
 
     after = the_association(twin)
     assert after["associationId"] == before["associationId"]
     assert after["roleArn"].endswith(":role/eks-pod-other")
+    # That EKS has the new role everywhere cannot be seen from outside, so nothing waits for it.
+    deadline = time.monotonic() + 2 * PROPAGATION
+    while ":assumed-role/eks-pod-other/" not in (said := in_pod(stack, "aws", "sts", "get-caller-identity")[1]):
+        assert time.monotonic() < deadline, said
     unchanged(stack)
 
 
-def test_another_namespace_replaces_the_association(stack: LocalStack, twin: Twin) -> None:
+def test_an_association_that_does_not_become_effective_is_an_error_and_no_pod(stack: LocalStack, twin: Twin) -> None:
     before = the_association(twin)
     stack.config["eks-pod-identity:namespace"] = "other-ns"
-    assert "replace" in changes(stack)[f"{ASSOCIATION}::demo-sa-association"]
+    stack.config["eks-pod-identity:readyTimeout"] = 1
+    refused = stack.pulumi("up", "--yes", "--skip-preview", capture=True, check=False)
+    assert refused.returncode != 0
+    assert "pods with ServiceAccount demo-sa in namespace other-ns get no credentials 1 s after" in refused.stdout
+    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" in refused.stdout
+    assert "Traceback" not in refused.stdout
+    assert the_association(twin)["associationId"] != before["associationId"]
+    assert in_pod(stack, "true", namespace="other-ns")[0] != 0
+    del stack.config["eks-pod-identity:readyTimeout"]
+
+
+def test_the_next_run_waits_again_and_brings_the_pod(stack: LocalStack, twin: Twin) -> None:
+    assert "replace" in changes(stack)[POD]
 
     stack.pulumi("up", "--yes", "--skip-preview", capture=True)
 
-    after = the_association(twin)
-    assert after["namespace"] == "other-ns"
-    assert after["associationId"] != before["associationId"]
+    assert the_association(twin)["namespace"] == "other-ns"
+    code, said = in_pod(stack, "aws", "s3", "ls", namespace="other-ns")
+    assert code == 0, said
+    namespaces = stack.run("kubectl", "get", "namespaces", "-o", "name", capture=True).stdout.split()
+    assert "namespace/other-ns" in namespaces
+    assert "namespace/demo-ns" not in namespaces
     unchanged(stack)
 
 
@@ -226,19 +341,14 @@ def test_an_association_that_exists_is_imported(stack: LocalStack, twin: Twin, t
     made = client(twin, "eks").create_pod_identity_association(
         clusterName=DEMO, namespace="imported", serviceAccount="by-hand", roleArn=role, tags={"made": "by-hand"}
     )["association"]
-    program = tmp_path / "importer"
-    program.mkdir()
-    project = {"name": "importer", "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}}}
-    (program / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    local = yaml.safe_load((stack.program / "Pulumi.local.yaml").read_text())
-    local["config"] = {key: value for key, value in local["config"].items() if key.startswith("aws:")}
-    (program / "Pulumi.local.yaml").write_text(yaml.safe_dump(local))
-    (program / "__main__.py").write_text(
+    importer = program(
+        tmp_path / "importer",
+        "importer",
+        stack,
         "import pulumi_aws as aws\n"
         f"aws.eks.PodIdentityAssociation('by-hand', cluster_name={DEMO!r}, namespace='imported',\n"
-        f"    service_account='by-hand', role_arn={role!r}, tags={{'made': 'by-hand'}})\n"
+        f"    service_account='by-hand', role_arn={role!r}, tags={{'made': 'by-hand'}})\n",
     )
-    importer = LocalStack(twin, program)
     importer.pulumi(
         "import", ASSOCIATION, "by-hand", f"{DEMO},{made['associationId']}", "--yes", "--protect=false",
         "--generate-code=false", capture=True,
@@ -250,5 +360,12 @@ def test_an_association_that_exists_is_imported(stack: LocalStack, twin: Twin, t
 
 def test_destroy_leaves_nothing(stack: LocalStack, twin: Twin) -> None:
     stack.pulumi("destroy", "--yes", "--skip-preview", capture=True)
+    demo.remove_buckets(stack)
     assert remaining(twin) == {}
     assert outputs(stack) == {}
+    # The cluster's processes have gone with it: the endpoint is all that runs out of this folder.
+    processes = subprocess.run(
+        ["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    (only,) = (line for line in processes if str(twin.state) in line)
+    assert "local aws" in only

@@ -51,7 +51,7 @@ def test_the_defaults_are_the_blog() -> None:
     assert config.cluster()["cluster_name"] == "eks-pod-identity-demo"
     association = config.association()
     assert (association["namespace"], association["service_account"]) == ("demo-ns", "demo-sa")
-    assert config.demo_app()["pod_name"] == "demo-app"
+    assert config.demo_app().get("pod_name") == "demo-app"
     assert config.role().get("role_name") == "eks-pod-s3-readonly-access"
     assert config.role().get("policy_name") == "eks-pod-s3-readonly-access-policy"
     assert "permissions_boundary" not in config.role()
