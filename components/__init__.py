@@ -5,7 +5,9 @@ from .agent import PodIdentityAgent, PodIdentityAgentArgs
 from .association import PodIdentityAssociation, PodIdentityAssociationArgs
 from .cluster import EksCluster, EksClusterArgs
 from .demo_app import DemoApp, DemoAppArgs
+from .existing_cluster import ExistingCluster, ExistingClusterArgs
 from .network import NatGateways, Network, NetworkArgs
+from .pod_identity import PodIdentities, PodIdentitiesArgs
 from .role import PodIdentityRole, PodIdentityRoleArgs
 
 __all__ = [
@@ -13,10 +15,14 @@ __all__ = [
     "DemoAppArgs",
     "EksCluster",
     "EksClusterArgs",
+    "ExistingCluster",
+    "ExistingClusterArgs",
     "InvalidArgs",
     "NatGateways",
     "Network",
     "NetworkArgs",
+    "PodIdentities",
+    "PodIdentitiesArgs",
     "PodIdentityAgent",
     "PodIdentityAgentArgs",
     "PodIdentityAssociation",

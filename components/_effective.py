@@ -11,12 +11,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pulumi
 import yaml
 
-from ._base import token
+from ._base import _after, token
 
 INJECTED = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 """The variable by which the AWS SDKs of a pod find the agent."""
@@ -24,6 +25,10 @@ INJECTED = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 _REQUEST_SECONDS = 10
 _INTERVAL_SECONDS = 0.5
 _REPORT_SECONDS = 10
+
+# Threads of its own: in the loop's, all of which may be taken by registrations that wait for these very observations,
+# none would ever be free.
+_THREADS = ThreadPoolExecutor(8, "effective")
 
 
 class NotEffective(Exception):
@@ -71,7 +76,12 @@ class EffectiveAssociation(pulumi.ComponentResource):
         super().__init__(
             token("EffectiveAssociation"),
             name,
-            {"namespace": namespace, "service_account": service_account, "association_id": association_id},
+            {
+                # Not before the way to the cluster is known: a hook that waits takes one of the engine's few hands.
+                "namespace": _after(pulumi.Output.from_input(kubeconfig), pulumi.Output.from_input(namespace)),
+                "service_account": service_account,
+                "association_id": association_id,
+            },
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
         self.register_outputs({})
@@ -91,9 +101,10 @@ async def until_effective(
     Raises:
         NotEffective: The time is over.
     """
+    loop = asyncio.get_running_loop()
     begin = time.monotonic()
     next_report = begin + _REPORT_SECONDS
-    while (objection := await asyncio.to_thread(observe)) is not None:
+    while (objection := await loop.run_in_executor(_THREADS, observe)) is not None:
         now = time.monotonic()
         if now - begin > seconds:
             raise NotEffective(

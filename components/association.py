@@ -88,7 +88,9 @@ class PodIdentityAssociation(pulumi.ComponentResource):
     """The ServiceAccount's name, once a pod with it gets credentials: give this to whatever runs with it."""
 
     def __init__(self, name: str, args: PodIdentityAssociationArgs, opts: pulumi.ResourceOptions | None = None):
-        super().__init__(token("PodIdentityAssociation"), name, {**args}, opts)
+        # Only the wait at the end needs the kubeconfig: what is made before does not wait for it.
+        inputs = {key: value for key, value in args.items() if key != "kubeconfig"}
+        super().__init__(token("PodIdentityAssociation"), name, inputs, opts)
         child = pulumi.ResourceOptions(parent=self)
         where = f"PodIdentityAssociation {name!r}"
         valid = validated(

@@ -132,4 +132,4 @@ class LocalStack:
         )
 
 
-_WITHOUT_CONFIG = ("stack", "about", "plugin", "state")
+_WITHOUT_CONFIG = ("stack", "about", "plugin", "state", "cancel")

@@ -1,0 +1,48 @@
+"""ExternalDNS: writes the records of Services, Ingresses and routes into Route 53.
+
+Follows v0.22.0, https://github.com/kubernetes-sigs/external-dns/blob/v0.22.0/docs/tutorials/aws.md, whose records are
+changed in any zone of the account; here only in the zones of the scope.
+"""
+
+from collections.abc import Sequence
+
+from ..documents import Statement
+from ._forms import HOSTED_ZONES, Items
+from ._model import Argument, Cluster, Definition, allow
+
+
+def statements(cluster: Cluster, *, hosted_zone_arns: Sequence[str], record_names: Sequence[str]) -> list[Statement]:
+    """Change records in the zones, and find out which zones there are and how they are tagged."""
+    names = {"ForAllValues:StringLike": {"route53:ChangeResourceRecordSetsNormalizedRecordNames": list(record_names)}}
+    zones = cluster.arn("route53", "hostedzone/*", region="", account="")
+    return [
+        allow("ChangeRecords", ["route53:ChangeResourceRecordSets"], hosted_zone_arns, names if record_names else None),
+        allow("ReadRecords", ["route53:ListResourceRecordSets"], hosted_zone_arns),
+        # It asks for the tags of all zones that it lists, to filter by them.
+        allow("ReadTags", ["route53:ListTagsForResources"], [zones]),
+        allow("ListZones", ["route53:ListHostedZones"], ["*"]),
+    ]
+
+
+PRESET = Definition(
+    name="external-dns",
+    title="ExternalDNS",
+    version="v0.22.0",
+    source="https://github.com/kubernetes-sigs/external-dns/blob/v0.22.0/docs/tutorials/aws.md",
+    namespace="external-dns",
+    service_account="external-dns",
+    addon="external-dns",
+    statements=statements,
+    scope=(
+        Argument("hosted_zone_arns", HOSTED_ZONES, "the zones whose records it keeps", required=True),
+        Argument(
+            "record_names",
+            Items(
+                "names of records, in which `*` may stand for any text",
+                "*.shop.example.com",
+                r"(?!\*$)[a-z0-9_*.\\-]{1,255}",
+            ),
+            "the only records that it may change; all of the zones' where left out",
+        ),
+    ),
+)
