@@ -4,6 +4,7 @@ from ._base import InvalidArgs
 from .agent import PodIdentityAgent, PodIdentityAgentArgs
 from .association import PodIdentityAssociation, PodIdentityAssociationArgs
 from .cluster import EksCluster, EksClusterArgs
+from .delivery import GitHubDelivery, GitHubDeliveryArgs
 from .demo_app import DemoApp, DemoAppArgs
 from .existing_cluster import ExistingCluster, ExistingClusterArgs
 from .network import NatGateways, Network, NetworkArgs
@@ -17,6 +18,8 @@ __all__ = [
     "EksClusterArgs",
     "ExistingCluster",
     "ExistingClusterArgs",
+    "GitHubDelivery",
+    "GitHubDeliveryArgs",
     "InvalidArgs",
     "NatGateways",
     "Network",

@@ -8,14 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .documents import POLICY_VERSION, Document, Statement, _one_or_many, permissions, to_json
-from .rules import MANAGED_POLICY_SIZE
+from .documents import POLICY_VERSION, Document, Statement, _one_or_many, permissions
 
 ISSUER = "token.actions.githubusercontent.com"
 """Who signs the tokens of GitHub's workflow runs."""
-
-AUDIENCE = "sts.amazonaws.com"
-"""Whom the tokens are for; aws-actions/configure-aws-credentials asks for it by default."""
 
 PASSED_TO = ("ec2.amazonaws.com", "eks.amazonaws.com", "pods.eks.amazonaws.com")
 """The services that get roles of the stack: nodes, clusters and add-ons, pods."""
@@ -106,6 +102,11 @@ class Scope:
         )
 
 
+def audience(partition: str) -> str:
+    """Whom the tokens are for, as aws-actions/configure-aws-credentials asks for them; in China by its `audience`."""
+    return "sts.amazonaws.com.cn" if partition == "aws-cn" else "sts.amazonaws.com"
+
+
 def subject(repository: str, context: str, owner_id: str | None = None, repository_id: str | None = None) -> str:
     """The `sub` claim of the tokens that GitHub gives to a repository's jobs.
 
@@ -129,6 +130,7 @@ def github_trust(provider_arn: str, subjects: Sequence[str]) -> Document:
 
     See https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html.
     """
+    claims = {f"{ISSUER}:aud": audience(provider_arn.split(":")[1]), f"{ISSUER}:sub": _one_or_many(subjects)}
     return {
         "Version": POLICY_VERSION,
         "Statement": [
@@ -136,7 +138,7 @@ def github_trust(provider_arn: str, subjects: Sequence[str]) -> Document:
                 "Effect": "Allow",
                 "Principal": {"Federated": provider_arn},
                 "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": _one_or_many(subjects)}},
+                "Condition": {"StringEquals": claims},
             }
         ],
     }
@@ -145,13 +147,17 @@ def github_trust(provider_arn: str, subjects: Sequence[str]) -> Document:
 def preview_policies(scope: Scope) -> dict[str, Document]:
     """What `pulumi preview --refresh` and `pulumi refresh --preview-only` need: to read, and nothing more.
 
-    By a key that is part of the policy's name.
+    By a key that is part of the policy's name: `read`, and `state` where the scope names a bucket or a key of it.
     """
     return _documents({"read": _reading(scope), "state": _state(scope, write=False)})
 
 
 def deploy_policies(scope: Scope) -> dict[str, Document]:
-    """What `pulumi up` and `pulumi destroy` need, by a key that is part of the policy's name."""
+    """What `pulumi up` and `pulumi destroy` need, in several documents, because IAM takes 6,144 characters in one.
+
+    By a key that is part of the policy's name: `read`, `network`, `cluster`, `identity`, and `state` where the scope
+    names a bucket or a key of it.
+    """
     return _documents(
         {
             "read": _reading(scope),
@@ -164,22 +170,7 @@ def deploy_policies(scope: Scope) -> dict[str, Document]:
 
 
 def _documents(groups: Mapping[str, Sequence[Statement]]) -> dict[str, Document]:
-    """One document for each group that has statements, and further ones where a group is larger than IAM takes."""
-    documents: dict[str, Document] = {}
-    for key, statements in groups.items():
-        parts: list[list[Statement]] = []
-        for statement in statements:
-            if parts and _size([*parts[-1], statement]) <= MANAGED_POLICY_SIZE:
-                parts[-1].append(statement)
-            else:
-                parts.append([statement])
-        for number, part in enumerate(parts, 1):
-            documents[key if number == 1 else f"{key}-{number}"] = permissions(part)
-    return documents
-
-
-def _size(statements: Sequence[Statement]) -> int:
-    return len(to_json(permissions(statements)))
+    return {key: permissions(statements) for key, statements in groups.items() if statements}
 
 
 def _allow(

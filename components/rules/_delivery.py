@@ -1,9 +1,9 @@
 """Delivery from GitHub Actions: the repository that is trusted, and the roles."""
 
-import re
 from typing import Any
 
 from ._findings import IAM_GUIDE, Finding, Severity, duplicates, is_list, known, known_items, matches, whole_number
+from ._iam import judge_managed_policies
 from ._names import ACCOUNT, PARTITION, judge_cluster_name, judge_policy_arn, judge_tags
 
 _OIDC = "https://docs.github.com/en/actions/reference/security/oidc"
@@ -47,7 +47,7 @@ def delivery(
     findings += judge_policy_arn(permissions_boundary, "permissions_boundary")
     for where, arn in known_items("attachable_policy_arns", attachable_policy_arns):
         findings += judge_policy_arn(arn, where)
-        findings += _judge_attachable(arn, where)
+    findings += judge_managed_policies(known_items("attachable_policy_arns", attachable_policy_arns))
     reason, fix = "this is not the ARN of a KMS key", "Give it as arn:<partition>:kms:<region>:<account>:key/<id>"
     keys = [*known_items("encryption_key_arns", encryption_key_arns), ("secrets_key_arn", secrets_key_arn)]
     for where, arn in keys:
@@ -114,16 +114,6 @@ def _judge_prefixes(prefixes: Any) -> list[Finding]:
         fix = "Give at least 3 characters that their names begin with, path first and without a pattern, as in eks-pod-"
         findings += matches("delivery-prefix", where, prefix, r"(?!/)[\w+=,.@/-]{3,512}", reason, fix, page)
     return findings
-
-
-def _judge_attachable(arn: Any, where: str) -> list[Finding]:
-    if not isinstance(arn, str) or not re.search(
-        r":aws:policy/(AdministratorAccess|IAMFullAccess|PowerUserAccess)", arn
-    ):
-        return []
-    reason = "a role that the stack makes would get more rights than the role that makes it"
-    fix = "Name a policy with what the stack's roles need"
-    return [Finding("delivery-escalation", where, arn, reason, fix, IAM_GUIDE + "best-practices.html")]
 
 
 def _judge_own_rights(prefixes: Any, path: Any, boundary: Any) -> list[Finding]:

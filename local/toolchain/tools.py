@@ -21,6 +21,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 __all__ = [
+    "ACTIONLINT",
     "ETCD",
     "KUBECTL",
     "KUBE_APISERVER",
@@ -215,7 +216,21 @@ KWOK = Tool(
     ),
 )
 
+ACTIONLINT = Tool(
+    name="actionlint",
+    version="1.7.12",
+    homepage="https://github.com/rhysd/actionlint/blob/main/docs/install.md",
+    on_path=OnPath(version_command=("-version",), rule=VersionRule.SAME_MINOR),
+    release=Release(
+        version="1.7.12",
+        url="https://github.com/rhysd/actionlint/releases/download/v{version}/actionlint_{version}_{os}_{arch}.tar.gz",
+        checksums="https://github.com/rhysd/actionlint/releases/download/v{version}/actionlint_{version}_checksums.txt",
+    ),
+    module=GoModule(directory=_MODULES / "actionlint", package="github.com/rhysd/actionlint/cmd/actionlint"),
+)
+
 TOOLS: dict[str, Tool] = {
-    tool.name: tool for tool in (PULUMI, ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER, KUBECTL, KWOK)
+    tool.name: tool
+    for tool in (PULUMI, ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBE_SCHEDULER, KUBECTL, KWOK, ACTIONLINT)
 }
 """Every tool by its name."""

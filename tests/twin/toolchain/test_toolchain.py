@@ -27,7 +27,7 @@ from local.toolchain import __main__ as command
 from local.toolchain.progress import Progress
 from local.toolchain.resolve import resolve
 from local.toolchain.store import Store, cache_root
-from local.toolchain.tools import PULUMI, GoModule, OnPath, Release, Tool, VersionRule
+from local.toolchain.tools import ACTIONLINT, PULUMI, GoModule, OnPath, Release, Tool, VersionRule
 from tests.twin.toolchain.conftest import write_script
 
 MAIN = """\
@@ -596,11 +596,15 @@ def test_an_interrupted_command_says_that_nothing_is_lost(
     assert "the next run continues" in capsys.readouterr().err
 
 
-def test_the_pin_is_the_one_in_the_module() -> None:
-    assert PULUMI.module is not None
-    go_mod = (PULUMI.module.directory / "go.mod").read_text()
-    assert f"\tgithub.com/pulumi/pulumi/pkg/v3 v{PULUMI.version} " in go_mod
-    assert f"tool {PULUMI.module.package}\n" in go_mod
+@pytest.mark.parametrize(
+    ("tool", "module"),
+    [(PULUMI, "github.com/pulumi/pulumi/pkg/v3"), (ACTIONLINT, "github.com/rhysd/actionlint")],
+)
+def test_the_pin_is_the_one_in_the_module(tool: Tool, module: str) -> None:
+    assert tool.module is not None
+    go_mod = (tool.module.directory / "go.mod").read_text()
+    assert f"\t{module} v{tool.version} " in go_mod
+    assert f"tool {tool.module.package}\n" in go_mod
 
 
 def test_the_download_is_of_the_sdks_version() -> None:

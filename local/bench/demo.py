@@ -1,11 +1,10 @@
-"""`python -m local.bench`: how long the demo takes on the twin, and who takes it.
+"""`python -m local.bench demo`: how long the demo takes on the twin, and who takes it.
 
 Runs a stack's whole life on a fresh twin. The engine's own OpenTelemetry trace tells program, plugins and engine
 apart; the endpoint counts its own work. Program and plugins overlap, so the parts do not add up to the whole.
 """
 
 import json
-import sys
 import tempfile
 import time
 import urllib.request
@@ -148,7 +147,3 @@ def main() -> int:
     for run in late:
         console.print(f"[red]{run} took longer than {LIMITS[run]:.0f} s")
     return 1 if late else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
