@@ -29,9 +29,25 @@ _MENDS: dict[str, Callable[[], None]] = {
 
 
 def configure(account: str) -> None:
-    """Set moto's settings; to be called before moto is imported."""
-    os.environ["MOTO_ACCOUNT_ID"] = account
-    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    """Set up this process's environment; to be called before moto and botocore are imported.
+
+    What the operator has configured for AWS is for AWS: this endpoint plays AWS, and asks nobody but itself. So it is
+    dropped, together with settings for a moto of the operator's own, and no proxy stands between this process and
+    this machine.
+    """
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "BOTO_", "MOTO_")):
+            del os.environ[name]
+    os.environ |= {
+        # In place of the files in the operator's home, which may name profiles, endpoints and bundles as well.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MOTO_ACCOUNT_ID": account,
+        "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    }
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
 
 
 class MotoApplication:

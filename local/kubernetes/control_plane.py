@@ -31,17 +31,17 @@ from typing import Any
 
 from local.toolchain import Toolchain
 
-from . import crds
 from .certificates import Authority, KeyPair, service_account_keys
+from .kubelet.server import Address as KubeletAddress
 from .pod_identity.api_server import ApiError, ApiServer, ApiUnavailable
-from .pod_identity.commands import host_environment
 from .processes import ProcessGroup, end_leftovers
 
 TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 # The type of node address at which the API server reaches kubelets. Nodes show the addresses that they would have
-# in their VPC, and kwok, which answers for all kubelets, listens on this machine.
+# in their VPC, and the one kubelet that answers for all of them listens on this machine.
 KUBELET_ADDRESS_TYPE = "Loopback"
 HOST = "127.0.0.1"
+_KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 START_SECONDS = 60.0
 
 # What the twin's users can notice. Left out is what needs real nodes, volumes, clouds, or a clock that never sleeps:
@@ -135,6 +135,12 @@ class ControlPlane:
         return base64.b64encode(self._authority.files.certificate.read_bytes()).decode()
 
     @property
+    def kubelet(self) -> KubeletAddress:
+        """Where the API server expects the kubelet of every node."""
+        serving = self._authority.issue("kubelet", "kubelet", hosts=(HOST,))
+        return KubeletAddress(self._ports.kubelet, serving, self._authority.files.certificate, _KUBELET_CLIENT)
+
+    @property
     def admin_kubeconfig(self) -> Path:
         """A kubeconfig with all permissions."""
         return self.folder / "admin.conf"
@@ -158,8 +164,9 @@ class ControlPlane:
         self._start_controller_manager()
         self._start_scheduler()
         self._await(self._serves, deadline, stopping)
-        self._prepare()
-        self._await(self._has_definitions, deadline, stopping)
+        if not stopping.is_set():
+            path, body = _discovery_for_everybody()
+            self.client.apply(path, body)
         self._start_kwok()
 
     def check(self) -> None:
@@ -224,7 +231,7 @@ class ControlPlane:
             "kube-apiserver",
             hosts=(HOST, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"),
         )
-        kubelet_client = self._authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client")
+        kubelet_client = self._authority.issue("apiserver-kubelet-client", _KUBELET_CLIENT)
         public, private = service_account_keys(pki)
         authentication = self._webhook("authentication", settings.authentication_url)
         authorization = self._webhook("authorization", settings.authorization_url)
@@ -299,7 +306,6 @@ class ControlPlane:
         }
 
     def _start_kwok(self) -> None:
-        serving = self._authority.issue("kubelet", "kubelet", hosts=(HOST,))
         self._start(
             "kwok",
             {
@@ -307,22 +313,17 @@ class ControlPlane:
                 "config": Path(__file__).with_name("stages.yaml"),
                 "manage-all-nodes": "true",
                 "node-ip": HOST,
-                "node-port": self._ports.kubelet,
-                "server-address": f"{HOST}:{self._ports.kubelet}",
-                "tls-cert-file": serving.certificate,
-                "tls-private-key-file": serving.key,
-                "enable-crds": ",".join(crds.KINDS),
+                # It serves nothing: what kubelets serve is served by local.kubernetes.kubelet.
+                "node-port": 0,
                 # Leases are for the node lifecycle controller, which does not run.
                 "node-lease-duration-seconds": "0",
                 "v": "WARN",
             },
-            # `kubectl exec` runs commands in it.
-            host_environment(),
         )
 
-    def _start(self, name: str, flags: Mapping[str, Any], environment: dict[str, str] | None = None) -> None:
+    def _start(self, name: str, flags: Mapping[str, Any]) -> None:
         arguments = [f"--{flag}={value}" for flag, value in flags.items()]
-        self._processes.start(name, [str(self._tools.path(name)), *arguments], environment or self._environment)
+        self._processes.start(name, [str(self._tools.path(name)), *arguments], self._environment)
 
     def _kubeconfig(self, name: str, user: str) -> Path:
         """Write the kubeconfig of a component, which may do everything: the whole control plane is one."""
@@ -376,17 +377,6 @@ class ControlPlane:
             admin = self.client.get(f"{roles}/admin").get("rules") or []
             return bool(view) and all(rule in admin for rule in view)
         except (ApiUnavailable, ApiError):
-            return False
-
-    def _prepare(self) -> None:
-        """Make what EKS has in every new cluster, and what kwok reads."""
-        for path, body in (*crds.definitions(), _discovery_for_everybody()):
-            self.client.apply(path, body)
-
-    def _has_definitions(self) -> bool:
-        try:
-            return all(self.client.find(crds.collection(kind)) is not None for kind in crds.KINDS)
-        except ApiError:  # 429: their storage is being set up
             return False
 
     def _await(self, condition: Callable[[], bool], deadline: float, stopping: threading.Event) -> None:

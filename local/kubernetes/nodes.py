@@ -18,6 +18,7 @@ from local.aws.eks.cloud import Subnet
 from local.aws.eks.store import Description
 
 from .control_plane import HOST, KUBELET_ADDRESS_TYPE
+from .kubelet.server import FEATURE
 
 GROUP_LABEL = "eks.amazonaws.com/nodegroup"
 IMAGE_LABEL = "eks.amazonaws.com/nodegroup-image"
@@ -97,10 +98,13 @@ def desired_count(group: Description) -> int:
     return 0 if group["status"] == "DELETING" else group["scalingConfig"]["desiredSize"]
 
 
-def new_node(group: Description, region: str, subnet: Subnet, machine: Machine, taken: Collection[str]) -> Description:
+def new_node(
+    group: Description, region: str, subnet: Subnet, machine: Machine, kubelet_port: int, taken: Collection[str]
+) -> Description:
     """Return a new node of a group.
 
     Args:
+        kubelet_port: where the API server finds its kubelet, on this machine.
         taken: addresses that other nodes have.
     """
     address = _free_address(subnet.cidr, taken)
@@ -120,6 +124,8 @@ def new_node(group: Description, region: str, subnet: Subnet, machine: Machine, 
             ],
             "capacity": machine.capacity(),
             "allocatable": machine.allocatable(),
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet_port}},
+            "declaredFeatures": [FEATURE],
             "nodeInfo": _node_info(group, machine, "windows" if windows else "linux"),
         },
     }

@@ -16,7 +16,9 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-_LAUNCH = Path(__file__).with_name("launch.py")
+LAUNCH = Path(__file__).with_name("launch.py")
+"""A program that becomes another one, which dies with its parent."""
+
 _NOTE = "processes.json"
 _END_SECONDS = 5.0
 
@@ -39,7 +41,7 @@ class ProcessGroup:
         """
         with open(self._folder / f"{name}.log", "ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()), *command],
+                [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

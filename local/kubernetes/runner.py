@@ -54,7 +54,8 @@ class ClusterRunner:
         around: for add-ons.
         subnet_of: returns a subnet.
         instance_type_of: returns the instance type of a node group's next node.
-        on_ready: called once when the control plane serves, from the cluster's own thread.
+        on_ready: called once when the control plane serves, from the cluster's own thread; the cluster is ready when
+            it has returned.
     """
 
     def __init__(
@@ -148,10 +149,10 @@ class ClusterRunner:
         try:
             self.control_plane.start(self._settings, self._stopping)
             if not self._stopping.is_set():
-                self._ready.set()
                 self._on_ready()
+                self._ready.set()
             self._pass_until_stopped()
-        except ControlPlaneFailed as error:
+        except (ControlPlaneFailed, OSError) as error:  # a port or a disk that cannot be had
             self._fail(str(error))
         except Exception as error:  # a fault of ours ends this cluster and no other
             log.exception("the cluster %s has failed", self._around.cluster)
@@ -165,9 +166,9 @@ class ClusterRunner:
 
     def _fail(self, message: str) -> None:
         log.error("the control plane of %s has failed: %s", self._around.cluster, message)
-        self.failure = message
         # The folder holds the logs, and the cluster is there until somebody deletes it.
         self.control_plane.stop(self._keep_data)
+        self.failure = message
         self._stopping.wait()
 
     def _pass_until_stopped(self) -> None:
@@ -262,7 +263,7 @@ class ClusterRunner:
         subnet = min(subnets, key=lambda item: zones.count(item.zone))
         machine = nodes.Machine.of_type(self._instance_type_of(group))
         taken = {nodes.address_of(node) for node in everything}
-        node = nodes.new_node(group, self._around.region, subnet, machine, taken)
+        node = nodes.new_node(group, self._around.region, subnet, machine, self.control_plane.kubelet.port, taken)
         # Made like this and not just posted, so that labels and taints are EKS's to change and take away later.
         body = nodes.configured(node, group) | {"status": node["status"]}
         made = self.control_plane.client.apply(f"{_NODES}/{node['metadata']['name']}", body)

@@ -7,7 +7,8 @@ pay a look at the key and no more. A key of twelve digits is the root user of th
 that roles of a second account can be made, for a role of the first to assume. On AWS the root user may not
 assume roles; here it may those that trust its account, because it stands for the account's administrators.
 
-Requests that are not signed go on as they are: moto answers them as AWS answers anonymous ones.
+Requests that are not signed are refused by EKS Auth; the others go on to moto, which answers them as AWS answers
+anonymous ones.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/intro-structure.html
 """
@@ -114,6 +115,9 @@ class Gate:
         environ.pop(ACCOUNT_HEADER, None)
         if not access_key:
             old = old_signature_key(environ.get("HTTP_AUTHORIZATION", ""), query)
+            if old is None and service == "eks-auth":
+                # It goes by its path. A pod's token alone is worth nothing there: its agent asks as the node.
+                return render(HttpRequest.of(environ, raw_path, query, body, service, region), Refusal(Reason.UNSIGNED))
             if old is None or not (_USER_KEY.fullmatch(old) or _SESSION_KEY.fullmatch(old)):
                 return None
             http = HttpRequest.of(environ, raw_path, query, body, service or "s3", region)

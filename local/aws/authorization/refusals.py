@@ -20,6 +20,7 @@ from .operations import HttpRequest
 class Reason(enum.Enum):
     """Why a request is refused."""
 
+    UNSIGNED = "not signed"
     UNKNOWN_KEY = "unknown key"
     INVALID_TOKEN = "invalid token"
     EXPIRED = "expired"
@@ -42,6 +43,7 @@ class Refusal(Exception):
         self.message = message
 
 
+_UNSIGNED = "Missing Authentication Token"
 _INVALID = "The security token included in the request is invalid."
 _EXPIRED = "The security token included in the request is expired"
 _SIGNATURE = (
@@ -53,6 +55,7 @@ _FAULT = "authorization failed inside the local endpoint; its log has the trace"
 # Of each reason: status, code and message.
 _Errors = dict[Reason, tuple[int, str, str]]
 _QUERY: _Errors = {
+    Reason.UNSIGNED: (403, "MissingAuthenticationToken", _UNSIGNED),
     Reason.UNKNOWN_KEY: (403, "InvalidClientTokenId", _INVALID),
     Reason.INVALID_TOKEN: (403, "InvalidClientTokenId", _INVALID),
     Reason.EXPIRED: (403, "ExpiredToken", _EXPIRED),
@@ -62,6 +65,7 @@ _QUERY: _Errors = {
     Reason.DENIED: (403, "AccessDenied", ""),
 }
 _EC2: _Errors = {
+    Reason.UNSIGNED: (403, "MissingAuthenticationToken", _UNSIGNED),
     Reason.UNKNOWN_KEY: (401, "AuthFailure", "AWS was not able to validate the provided access credentials"),
     Reason.INVALID_TOKEN: (401, "AuthFailure", "AWS was not able to validate the provided access credentials"),
     Reason.EXPIRED: (400, "RequestExpired", "Request has expired."),
@@ -71,6 +75,7 @@ _EC2: _Errors = {
     Reason.DENIED: (403, "UnauthorizedOperation", ""),
 }
 _S3: _Errors = {
+    Reason.UNSIGNED: (403, "AccessDenied", "Access Denied"),
     Reason.UNKNOWN_KEY: (
         403,
         "InvalidAccessKeyId",
@@ -84,6 +89,7 @@ _S3: _Errors = {
     Reason.DENIED: (403, "AccessDenied", ""),
 }
 _JSON: _Errors = {
+    Reason.UNSIGNED: (403, "MissingAuthenticationTokenException", _UNSIGNED),
     Reason.UNKNOWN_KEY: (400, "UnrecognizedClientException", _INVALID),
     Reason.INVALID_TOKEN: (400, "UnrecognizedClientException", _INVALID),
     Reason.EXPIRED: (400, "ExpiredTokenException", _EXPIRED),

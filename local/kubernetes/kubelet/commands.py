@@ -23,14 +23,16 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..processes import LAUNCH
-from .websocket import Closed, WebSocket
+from .websocket import WebSocket
 
 # Best first. In version 4 a client cannot say that its standard input has ended.
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
@@ -105,11 +107,18 @@ async def run(command: Command, setting: Setting, socket: WebSocket, pod_is_gone
 
 
 class _Running:
-    """A command that has been started."""
+    """A command that has been started.
+
+    Args:
+        process: the command; it leads a group of its own.
+        outputs: what it says, by channel.
+        stdin: what it reads, if anything.
+        terminal: its terminal's outer end, if it has one.
+    """
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        process: subprocess.Popen[bytes],
         outputs: Mapping[_Channel, asyncio.StreamReader],
         stdin: asyncio.StreamWriter | None,
         terminal: int | None = None,
@@ -128,7 +137,7 @@ class _Running:
         """
         forwarding = [self._task(_forward(stream, channel, socket)) for channel, stream in self._outputs.items()]
         client = self._task(self._serve_client(socket))
-        ended = self._task(self._process.wait())
+        ended = self._task(_exit_code_of(self._process))
         await asyncio.wait([client, ended, self._task(pod_is_gone.wait())], return_when=asyncio.FIRST_COMPLETED)
         if client.done():
             client.result()  # raises: it ends in no other way
@@ -200,49 +209,76 @@ async def _forward(stream: asyncio.StreamReader, channel: _Channel, socket: WebS
         await socket.send(bytes([channel]) + data)
 
 
+async def _exit_code_of(process: subprocess.Popen[bytes]) -> int:
+    """Await a process's end.
+
+    asyncio's own processes would only be said to have ended when everybody has closed their pipes, and a child that a
+    command leaves running has them too.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def tell(code: int) -> None:
+        if not ended.done():
+            ended.set_result(code)
+
+    def wait() -> None:
+        code = process.wait()
+        with contextlib.suppress(RuntimeError):  # nobody waits any more, and the loop has been closed
+            loop.call_soon_threadsafe(tell, code)
+
+    threading.Thread(target=wait, name=f"wait {process.pid}", daemon=True).start()
+    return await ended
+
+
 async def _start(command: Command, setting: Setting) -> _Running:
     program = _program(command.words[0], setting)
     # By way of a program that has the kernel end it together with this process, and then becomes the command.
     line = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), program, *command.words[1:]]
-    options: dict[str, Any] = {"cwd": setting.home, "env": dict(setting.variables), "start_new_session": True}
+    begin = partial(subprocess.Popen[bytes], line, cwd=setting.home, env=setting.variables, start_new_session=True)
     try:
-        return await (_start_in_terminal(line, options) if command.tty else _start_with_pipes(command, line, options))
+        return await (_start_in_terminal(begin) if command.tty else _start_with_pipes(begin, command))
     except (OSError, ValueError) as error:  # too long a list of arguments, a word with a null byte in it
         raise NotStarted(f'unable to start container process: exec: "{command.words[0]}": {error}') from None
 
 
-async def _start_with_pipes(command: Command, line: list[str], options: dict[str, Any]) -> _Running:
-    process = await asyncio.create_subprocess_exec(
-        *line,
-        stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
-        stdout=subprocess.PIPE if command.stdout else subprocess.DEVNULL,
-        stderr=subprocess.PIPE if command.stderr else subprocess.DEVNULL,
-        **options,
-    )
-    streams = {_Channel.STDOUT: process.stdout, _Channel.STDERR: process.stderr}
-    return _Running(process, {key: stream for key, stream in streams.items() if stream}, process.stdin)
+async def _start_with_pipes(begin: Callable[..., subprocess.Popen[bytes]], command: Command) -> _Running:
+    wanted = {"stdin": command.stdin, "stdout": command.stdout, "stderr": command.stderr}
+    process = begin(**{name: subprocess.PIPE if pipe else subprocess.DEVNULL for name, pipe in wanted.items()})
+    outputs = {
+        channel: await _reader(pipe)
+        for channel, pipe in ((_Channel.STDOUT, process.stdout), (_Channel.STDERR, process.stderr))
+        if pipe is not None
+    }
+    return _Running(process, outputs, await _writer(process.stdin) if process.stdin is not None else None)
 
 
-async def _start_in_terminal(line: list[str], options: dict[str, Any]) -> _Running:
+async def _start_in_terminal(begin: Callable[..., subprocess.Popen[bytes]]) -> _Running:
     terminal, inner = os.openpty()
     try:
-        process = await asyncio.create_subprocess_exec(*line, stdin=inner, stdout=inner, stderr=inner, **options)
+        process = begin(stdin=inner, stdout=inner, stderr=inner)
     except BaseException:
         os.close(terminal)
         raise
     finally:
         os.close(inner)
-    loop = asyncio.get_running_loop()
+    output = await _reader(os.fdopen(os.dup(terminal), "rb", buffering=0))
+    keyboard = await _writer(os.fdopen(os.dup(terminal), "wb", buffering=0))
+    return _Running(process, {_Channel.STDOUT: output}, keyboard, terminal)
+
+
+async def _reader(pipe: IO[bytes]) -> asyncio.StreamReader:
     reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(terminal), "rb", buffering=0)
-    )
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader
+
+
+async def _writer(pipe: IO[bytes]) -> asyncio.StreamWriter:
+    loop = asyncio.get_running_loop()
     transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(os.dup(terminal), "wb", buffering=0)
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), pipe
     )
-    return _Running(
-        process, {_Channel.STDOUT: reader}, asyncio.StreamWriter(transport, protocol, None, loop), terminal
-    )
+    return asyncio.StreamWriter(transport, protocol, None, loop)
 
 
 def _program(name: str, setting: Setting) -> str:

@@ -14,10 +14,13 @@ their life for as long as the pod lives.
 Three things differ from a container's environment:
 
 - AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names the token's real file. On a node that file is mounted at the
-  path that the pod's specification gives; a mount of one's own needs root, or user namespaces that many machines forbid.
+  path that the pod's specification gives; a mount of one's own needs root, or user namespaces, which many machines
+  forbid.
 - HOME and TMPDIR are the sandbox's, whatever the pod says: credentials in the operator's ``~/.aws`` would win
-  over the pod's. AWS_ENDPOINT_URL leads to the twin, and AWS_EC2_METADATA_DISABLED stands for the nodes' hop limit of 1.
-- PATH, unless the pod has one, is this machine's, and the programs of this Python come first in it: among them the aws CLI.
+  over the pod's. AWS_ENDPOINT_URL leads to the twin, and AWS_EC2_METADATA_DISABLED stands for the nodes' hop
+  limit of 1.
+- PATH, unless the pod has one, is this machine's, and the programs of this Python come first in it: among them the
+  aws CLI.
 
 Nothing else of the operator's environment is in it.
 
@@ -104,6 +107,7 @@ class Sandboxes:
         self._on_gone = on_gone
         self._sandboxes: dict[Key, _Sandbox] = {}
         self._lock = threading.Lock()
+        self._stopped = False
         self._queue: WorkQueue[Key] = WorkQueue()
         self._thread = threading.Thread(target=self._run, name="pod-sandboxes", daemon=True)
 
@@ -118,6 +122,7 @@ class Sandboxes:
         self._queue.close()
         self._thread.join()
         with self._lock:
+            self._stopped = True
             left, self._sandboxes = list(self._sandboxes.values()), {}
         for sandbox in left:
             self._end(sandbox)
@@ -145,8 +150,8 @@ class Sandboxes:
         with sandbox.lock:
             if sandbox.over:
                 raise PodIsGone("the pod is not there any more")
-            for name in ("home", "tmp"):
-                (sandbox.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (sandbox.folder, *(sandbox.folder / name for name in ("home", "tmp", "tokens"))):
+                folder.mkdir(mode=0o700, exist_ok=True)
             self._keep_tokens(pod, sandbox)
         # It may have gone, or another of its name have come, before there was a sandbox to be removed.
         self._queue.add(_key(pod))
@@ -155,6 +160,8 @@ class Sandboxes:
     def _sandbox_of(self, pod: Object) -> _Sandbox:
         key, uid = _key(pod), pod["metadata"]["uid"]
         with self._lock:
+            if self._stopped:
+                raise PodIsGone("the cluster is going")
             found = self._sandboxes.get(key)
             if found is not None and found.uid == uid:
                 return found

@@ -2,8 +2,8 @@
 
 Nothing in it is pretended. A pod whose ServiceAccount has an association is changed as it is admitted
 (:mod:`.admission`); a token that the API server signs for it is put where its commands find it
-(:mod:`.commands`); an agent trades the token (:mod:`.agent`) at EKS Auth, which verifies it with the cluster's keys
-(:mod:`.tokens`) and issues credentials of the associated role.
+(:mod:`local.kubernetes.kubelet`); an agent trades the token (:mod:`.agent`) at EKS Auth, which verifies it with the
+cluster's keys (:mod:`.tokens`) and issues credentials of the associated role.
 
 :class:`.cluster.ClusterPodIdentity` puts together what one cluster needs; :class:`.service.PodIdentity` has one for
 each cluster of the endpoint, and is what EKS Auth asks.

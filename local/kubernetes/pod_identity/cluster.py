@@ -1,4 +1,4 @@
-"""Pod identity of one cluster, put together: admission, agent, tokens and pods' commands."""
+"""Pod identity of one cluster, put together: admission, agent, tokens, and the kubelet that runs pods' commands."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 
 from local.aws.eks.store import Cluster, Description
 
+from ..kubelet.server import Address as KubeletAddress
+from ..kubelet.server import Kubelet
 from .admission import Admission
 from .agent import Agent, EksAuth
 from .api_server import ApiServer, Object
-from .commands import Commands
 from .node_role import Node, NodeCredentials, NodeSessions, NoNode
 from .propagation import Associations, EffectiveAssociations
 from .reflector import Key, Reflector
@@ -37,6 +38,7 @@ class Surroundings:
         api: the cluster's API server, as an administrator.
         issuer: the issuer of its service account tokens.
         endpoint: URL of AWS.
+        kubelet: where the API server expects the kubelet of every node.
         folder: for its files; made when missing.
         node_sessions: issues credentials to nodes, which agents use.
         propagation: seconds until a change of associations is effective.
@@ -45,6 +47,7 @@ class Surroundings:
     api: ApiServer
     issuer: str
     endpoint: str
+    kubelet: KubeletAddress
     folder: Path
     node_sessions: NodeSessions
     propagation: float = 5.0
@@ -77,22 +80,30 @@ class ClusterPodIdentity:
         )
         self._pods = Reflector(around.api, "/api/v1/pods", self._pod_changed)
         self._accounts = Reflector(around.api, "/api/v1/serviceaccounts", self.admission.service_account_changed)
-        self._commands = Commands(around.api, self._pods.get, around.folder / "pods", around.endpoint)
+        self._kubelet = Kubelet(around.kubelet, around.api, around.folder / "pods", around.endpoint)
         self._agent_pods: dict[Key, Object] = {}
         self._agent_lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin; the API server may still be starting."""
+        """Begin; the API server may still be starting.
+
+        Raises:
+            OSError: the kubelet's port cannot be had.
+        """
+        try:
+            self._kubelet.start()
+        except OSError:
+            self.agent.close()
+            raise
         self.admission.start()
         self._effective.start()
-        self._commands.start()
         self._accounts.start()
         self._pods.start()
         self._switch_agent()
 
     def stop_writing(self) -> None:
-        """Cease to write files, and remove those of the pods."""
-        self._commands.stop()
+        """Cease to write files, and remove those of the pods, whose commands are ended."""
+        self._kubelet.stop()
 
     def stop(self) -> None:
         """End it; a later start finds the agent's port again."""
@@ -122,7 +133,7 @@ class ClusterPodIdentity:
             return Agent(connect)
 
     def _pod_changed(self, key: Key, pod: Object | None) -> None:
-        self._commands.pod_changed(key, pod)
+        self._kubelet.pod_changed(key, pod)
         if pod is not None and _is_agent(pod):
             self._agent_pods[key] = pod
         else:

@@ -12,6 +12,7 @@ from local.aws.authorization.assume_role import RoleAssumption
 from local.aws.authorization.gate import Gate
 from local.aws.eks.store import Cluster
 
+from ..kubelet.server import Address as KubeletAddress
 from .api_server import ApiServer
 from .cluster import ClusterPodIdentity, Surroundings
 from .node_role import Ec2Sessions
@@ -29,6 +30,11 @@ class RunningControlPlane(Protocol):
     @property
     def issuer(self) -> str:
         """The issuer of its service account tokens."""
+        ...
+
+    @property
+    def kubelet(self) -> KubeletAddress:
+        """Where its API server expects the kubelet of every node."""
         ...
 
 
@@ -79,6 +85,7 @@ class PodIdentity:
             control_plane.client,
             control_plane.issuer,
             self._url,
+            control_plane.kubelet,
             control_plane.folder / "pod-identity",
             self._nodes,
             self._propagation,

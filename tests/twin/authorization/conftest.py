@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,18 +15,18 @@ from .support import ACCOUNT, REGION, Aws
 @pytest.fixture(scope="package")
 def endpoint() -> Iterator[object]:
     """A running endpoint."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("MOTO_ACCOUNT_ID", "MOTO_IAM_LOAD_MANAGED_POLICIES", "MOTO_PORT"):
-            patch.setenv(name, "")  # so that they are as before afterwards
-        moto_app.configure(ACCOUNT)
-        from local.aws.endpoint import Endpoint
+    before = dict(os.environ)
+    moto_app.configure(ACCOUNT)
+    from local.aws.endpoint import Endpoint
 
-        running = Endpoint(port=0, account=ACCOUNT, region=REGION, transition=0.01)
-        running.start()
-        try:
-            yield running
-        finally:
-            running.stop()
+    running = Endpoint(port=0, account=ACCOUNT, region=REGION, transition=0.01)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="package")

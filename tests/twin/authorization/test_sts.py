@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import urllib.error
 import urllib.request
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore import UNSIGNED
@@ -68,6 +70,23 @@ def test_an_expired_session(operator: Aws, endpoint: Any) -> None:
         session.eks.list_clusters()
     with refused("RequestExpired"):
         session.ec2.describe_vpcs()
+
+
+def test_a_presigned_request_is_good_for_fifteen_minutes(operator: Aws) -> None:
+    """Whatever its X-Amz-Expires says; that of other services is heeded."""
+
+    def ask(age: float, expires: int) -> int:
+        signed_at = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age)
+        with mock.patch("botocore.auth.get_current_datetime", return_value=signed_at):
+            url = operator.user().sts.generate_presigned_url("get_caller_identity", ExpiresIn=expires, HttpMethod="GET")
+        try:
+            with urllib.request.urlopen(url) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert [ask(age, 60) for age in (0, 61, 899)] == [200] * 3
+    assert [ask(905, expires) for expires in (60, 3600)] == [403] * 2
 
 
 def test_an_inactive_key_of_a_user(operator: Aws) -> None:

@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -17,8 +19,9 @@ from typing import Any
 
 import pytest
 
+from local.aws.eks.store import Store
 from local.aws.inventory import inventory
-from local.aws.persistence import StateError, StateFile, _header
+from local.aws.persistence import Saver, StateError, StateFile, _header
 from tests.twin.aws.support import ACCOUNT, REGION, World, client, eventually, refused, trust, unique, wait
 from tests.twin.conftest import ROOT, RunningEndpoint, Starter
 
@@ -101,6 +104,40 @@ def test_a_killed_endpoint_has_written_what_it_had(start_endpoint: Starter, tmp_
     assert client(running.url, "iam").get_role(RoleName="kept")["Role"]["RoleName"] == "kept"
 
 
+def test_a_change_is_on_disk_within_a_second(start_endpoint: Starter, tmp_path: Path) -> None:
+    """Also right after the start, and in the midst of others; a kill later than that loses nothing."""
+    running = start_endpoint("--state", str(tmp_path), *TRANSITION)
+    world = World(running.url)
+    name = world.cluster()
+    roles = []
+    begun = time.monotonic()
+    while time.monotonic() < begun + 1:
+        roles.append(unique("kept"))
+        world.iam.create_role(RoleName=roles[-1], AssumeRolePolicyDocument=trust("ec2.amazonaws.com"))
+    time.sleep(1)  # what is promised
+    running.process.kill()
+    running.process.communicate()
+    after = World(start_endpoint("--state", str(tmp_path), *TRANSITION).url)
+    assert after.eks.describe_cluster(name=name)["cluster"]["status"] == "ACTIVE"
+    assert {role["RoleName"] for role in after.iam.list_roles(MaxItems=1000)["Roles"]} >= set(roles)
+
+
+def test_to_wait_for_a_lock_is_no_work(tmp_path: Path) -> None:
+    """Writing may take a share of the time; waiting for a busy service must not put off the next write."""
+    lock, file = threading.RLock(), StateFile(tmp_path, ACCOUNT)
+    saver = Saver(file, Store(), lambda: [lock])
+    with lock:
+        saver.note_change()
+        time.sleep(1)
+    eventually(file.path.exists, bool)
+    file.path.unlink()
+    begun = time.monotonic()
+    saver.note_change()
+    eventually(file.path.exists, bool)
+    assert time.monotonic() - begun < 2
+    saver.stop()
+
+
 def _flip_a_byte(content: bytes) -> bytes:
     return content[:-10] + bytes([content[-10] ^ 1]) + content[-9:]
 
@@ -157,6 +194,36 @@ def test_state_cannot_run_code(tmp_path: Path) -> None:
     file.path.write_bytes(_header(ACCOUNT, hashlib.sha256(payload).hexdigest()) + payload)
     with pytest.raises(StateError, match="system"):
         file.load(lambda service: None)
+
+
+def test_an_operators_settings_are_for_aws(start_endpoint: Starter, tmp_path: Path) -> None:
+    """Each of these alone would break botocore or moto inside the endpoint, or lead it elsewhere."""
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text("[profile broken\n")
+    (tmp_path / "config").write_text("[default]\nendpoint_url = http://127.0.0.1:9\n")
+    settings = {
+        "HOME": str(tmp_path),
+        "AWS_PROFILE": "missing",
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_CA_BUNDLE": str(tmp_path / "no-such-bundle"),
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_MAX_ATTEMPTS": "many",
+        "AWS_DEFAULT_REGION": "nowhere",
+        "MOTO_ACCOUNT_ID": "999999999999",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }
+    with pytest.MonkeyPatch.context() as patch:  # for the endpoint, and not for the clients here
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        running = start_endpoint(*TRANSITION)
+    world = World(running.url)
+    assert client(running.url, "sts").get_caller_identity()["Account"] == ACCOUNT
+    world.cluster()
+    s3 = client(running.url, "s3")
+    s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
+    assert [found["Name"] for found in s3.list_buckets()["Buckets"]] == ["mine"]
+    code, log = running.stop()
+    assert (code, log) == (0, "")
 
 
 def test_ten_parallel_clients(world: World) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,7 @@ import pytest
 from local import toolchain
 from local.kubernetes.control_plane import TOOLS
 from tests.twin.aws.support import World
-from tests.twin.conftest import RunningEndpoint
-from tests.twin.kubernetes.support import Kubernetes
+from tests.twin.kubernetes.support import Kubernetes, KubernetesEndpoint
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +23,24 @@ def kubernetes_tools() -> None:
 @pytest.fixture(scope="session")
 def kubernetes_endpoint(kubernetes_tools: None) -> Iterator[str]:
     """URL of an endpoint that runs a control plane for each cluster."""
-    running = RunningEndpoint("--kubernetes", "--transition", "0.05")
+    running = KubernetesEndpoint()
     yield running.url
     code, log = running.stop()
     assert code == 0
     assert "Traceback" not in log, log
+
+
+@pytest.fixture
+def start_kubernetes(kubernetes_tools: None) -> Iterator[Callable[..., KubernetesEndpoint]]:
+    """Start such endpoints with arguments of the test's choice; they end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments: str) -> KubernetesEndpoint:
+            running = KubernetesEndpoint(*arguments)
+            stack.callback(lambda: running.stop() if running.process.poll() is None else None)
+            return running
+
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import boto3
 from botocore.model import ServiceId
@@ -19,9 +21,38 @@ from botocore.signers import RequestSigner
 
 from local import toolchain
 from local.kubernetes.pod_identity.api_server import ApiServer
+from local.kubernetes.processes import LAUNCH
 from tests.twin.aws.support import REGION, World
+from tests.twin.conftest import ROOT as REPOSITORY
+from tests.twin.conftest import RunningEndpoint
 
 T = TypeVar("T")
+
+
+def dying_with_this_process(*command: str) -> list[str]:
+    """Return a command that the kernel ends together with this process, however that ends.
+
+    An endpoint takes its control planes along. The thread that starts it must be one that lasts.
+    """
+    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *command]
+
+
+class KubernetesEndpoint(RunningEndpoint):
+    """An endpoint that runs a control plane for each cluster."""
+
+    def __init__(self, *arguments: str) -> None:
+        options = ("--kubernetes", "--transition", "0.05", *arguments)
+        self.process = subprocess.Popen(
+            dying_with_this_process(sys.executable, "-m", "local.aws", *options),
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("ready "), f"the endpoint did not start: {self.process.communicate()}"
+        self.url = line.split()[1]
 
 
 @dataclass(frozen=True)
@@ -37,14 +68,16 @@ class Credentials:
 ROOT = Credentials("test", "test")
 
 
-def token(url: str, cluster: str, credentials: Credentials = ROOT, **changes: str) -> str:
+def token(url: str, cluster: str, credentials: Credentials = ROOT, age: float = 0) -> str:
     """Make a token as `aws eks get-token` does.
 
     Args:
         url: the AWS endpoint.
-        changes: parts of the presigned URL to replace, after it was signed.
+        age: how long ago, in seconds.
     """
-    return encoded(presigned(url, cluster, credentials), **changes)
+    signed_at = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age)
+    with mock.patch("botocore.auth.get_current_datetime", return_value=signed_at):
+        return encoded(presigned(url, cluster, credentials))
 
 
 def presigned(url: str, cluster: str, credentials: Credentials = ROOT) -> str:
@@ -110,8 +143,18 @@ class Kubernetes:
 
     def run(self, *command: str) -> str:
         """Run a command-line tool as a user would, after `aws eks update-kubeconfig`; return what it prints."""
+        environment = self._environment()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def begin(self, *command: str) -> subprocess.Popen[bytes]:
+        """Begin to run one."""
+        return subprocess.Popen(command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _environment(self) -> dict[str, str]:
         tools = [Path(sys.executable).parent, toolchain.ensure(("kubectl",), quiet=True).path("kubectl").parent]
-        environment = {
+        return {
             "PATH": os.pathsep.join([*map(str, tools), os.environ["PATH"]]),
             "HOME": str(self._folder),
             "KUBECONFIG": str(self._folder / "kubeconfig"),
@@ -120,9 +163,6 @@ class Kubernetes:
             "AWS_SECRET_ACCESS_KEY": ROOT.secret,
             "AWS_DEFAULT_REGION": REGION,
         }
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
 
 def iam_user(world: World, name: str) -> tuple[str, Credentials]:

@@ -171,6 +171,21 @@ def test_nobody_comes_in_without_an_entry(visitor: Visitor) -> None:
     eventually(lambda: status_of(visitor.client(), NODES), lambda status: status == 401, seconds=3)
 
 
+def test_a_token_is_good_for_fifteen_minutes(visitor: Visitor) -> None:
+    """Although its request says sixty seconds, as every token's does."""
+    visitor.admit()
+    visitor.attach("AmazonEKSClusterAdminPolicy")
+    kubernetes = visitor.kubernetes
+
+    def status(age: float) -> int:
+        return status_of(
+            kubernetes.client(token(kubernetes.world.url, kubernetes.name, visitor.credentials, age)), NODES
+        )
+
+    assert [status(age) for age in (0, 61, 14 * 60)] == [200] * 3
+    assert status(15 * 60 + 5) == 401
+
+
 def test_wrong_tokens_are_refused(visitor: Visitor) -> None:
     kubernetes, credentials = visitor.kubernetes, visitor.credentials
     url = kubernetes.world.url

@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
+from local.kubernetes.control_plane import free_ports
 from local.kubernetes.processes import ProcessGroup, end_leftovers
 from tests.twin.aws.support import World, wait
-from tests.twin.conftest import Starter
-from tests.twin.kubernetes.support import Kubernetes, children, eventually, runs
+from tests.twin.kubernetes.support import Kubernetes, KubernetesEndpoint, children, eventually, runs
 
-pytestmark = pytest.mark.usefixtures("kubernetes_tools")
+Starter = Callable[..., KubernetesEndpoint]
+
 # etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok
 PARTS = 5
 
 
-def test_clusters_live_side_by_side_and_leave_nothing(start_endpoint: Starter, tmp_path: Path) -> None:
+def test_clusters_live_side_by_side_and_leave_nothing(start_kubernetes: Starter, tmp_path: Path) -> None:
     state = tmp_path / "state"
-    running = start_endpoint("--kubernetes", "--transition", "0.05", "--state", str(state))
+    running = start_kubernetes("--state", str(state))
     world = World(running.url)
     assert children(running.process.pid) == [], "nothing runs without a cluster"
     assert world.subnets and world.cluster_role, "made once, before two threads need them"
@@ -66,7 +67,7 @@ def test_clusters_live_side_by_side_and_leave_nothing(start_endpoint: Starter, t
     code, log = running.stop()
     assert code == 0, log
     assert not any(runs(pid) for pid in left)
-    again = start_endpoint("--kubernetes", "--transition", "0.05", "--state", str(state))
+    again = start_kubernetes("--state", str(state))
     world = World(again.url)
     assert world.eks.describe_cluster(name=second.name)["cluster"]["endpoint"] == second.endpoint
     assert Kubernetes(world, second.name, tmp_path).ca.read_bytes() == second.ca.read_bytes()
@@ -81,17 +82,25 @@ def test_clusters_live_side_by_side_and_leave_nothing(start_endpoint: Starter, t
     assert list((state / "kubernetes").iterdir()) == []
 
 
-def test_a_killed_endpoint_takes_its_processes_along(start_endpoint: Starter, tmp_path: Path) -> None:
+def test_a_killed_endpoint_takes_its_processes_along(start_kubernetes: Starter, tmp_path: Path) -> None:
     state = tmp_path / "state"
-    running = start_endpoint("--kubernetes", "--transition", "0.05", "--state", str(state))
+    running = start_kubernetes("--state", str(state))
     world = World(running.url)
-    world.cluster()
+    kubernetes = Kubernetes(world, world.cluster(), tmp_path)
     parts = children(running.process.pid)
     assert len(parts) == PARTS
+    world.nodegroup(kubernetes.name, scalingConfig={"minSize": 1, "maxSize": 1, "desiredSize": 1})
+    kubernetes.run("aws", "eks", "update-kubeconfig", "--name", kubernetes.name)
+    kubernetes.run("kubectl", "run", "one", "--image=app")
+    kubernetes.run("kubectl", "wait", "--for=condition=Ready", "pod/one")
+    command = kubernetes.begin("kubectl", "exec", "one", "--", "sleep", "600")
+    (sleeping,) = eventually(lambda: set(children(running.process.pid)) - set(parts), bool)
     running.process.send_signal(signal.SIGKILL)
     running.process.wait()
-    eventually(lambda: [pid for pid in parts if runs(pid)], lambda left: left == [], seconds=5)
-    again = start_endpoint("--kubernetes", "--transition", "0.05", "--state", str(state))
+    everything = [*parts, sleeping]
+    eventually(lambda: [pid for pid in everything if runs(pid)], lambda left: left == [], seconds=5)
+    assert command.wait(10) != 0
+    again = start_kubernetes("--state", str(state))
     # Whether the cluster had been written to the state by then or not, state and processes agree.
     known = World(again.url).eks.list_clusters()["clusters"]
     assert [folder.name for folder in (state / "kubernetes").glob("*/*")] == known
@@ -115,9 +124,9 @@ def test_what_a_killed_parent_left_is_ended_and_nothing_else(tmp_path: Path) -> 
     assert not runs(second["pid"])
 
 
-def test_a_part_that_does_not_start_fails_the_cluster(start_endpoint: Starter, tmp_path: Path) -> None:
+def test_a_part_that_does_not_start_fails_the_cluster(start_kubernetes: Starter, tmp_path: Path) -> None:
     state = tmp_path / "state"
-    running = start_endpoint("--kubernetes", "--transition", "0.05", "--state", str(state))
+    running = start_kubernetes("--state", str(state))
     world = World(running.url)
     # etcd refuses a data folder that is a file.
     folder = state / "kubernetes" / "eu-west-1" / "broken"
@@ -133,3 +142,34 @@ def test_a_part_that_does_not_start_fails_the_cluster(start_endpoint: Starter, t
     world.eks.delete_cluster(name="broken")
     wait(world.eks, "cluster_deleted", name="broken")
     assert not folder.exists()
+
+
+def test_a_busy_port_fails_the_cluster(start_kubernetes: Starter, tmp_path: Path) -> None:
+    """Somebody else has taken the kubelet's port since the cluster got it: nobody may take the cluster for ready."""
+    state = tmp_path / "state"
+    running = start_kubernetes("--state", str(state))
+    world = World(running.url)
+    folder = state / "kubernetes" / "eu-west-1" / "busy"
+    folder.mkdir(parents=True)
+    names = ("api_server", "etcd", "etcd_peer", "controller_manager", "scheduler", "kubelet")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    (folder / "ports.json").write_text(json.dumps(ports))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports["kubelet"]))
+        taken.listen()
+        world.eks.create_cluster(
+            name="busy", roleArn=world.cluster_role, resourcesVpcConfig={"subnetIds": world.subnets}
+        )
+        cluster = eventually(
+            lambda: world.eks.describe_cluster(name="busy")["cluster"],
+            lambda found: found["status"] != "CREATING",
+            seconds=60,
+        )
+    assert cluster["status"] == "FAILED"
+    message = cluster["health"]["issues"][0]["message"]
+    assert str(ports["kubelet"]) in message and "in use" in message
+    assert children(running.process.pid) == []
+    world.eks.delete_cluster(name="busy")
+    wait(world.eks, "cluster_deleted", name="busy")
+    code, log = running.stop()
+    assert (code, "Traceback" in log) == (0, False), log

@@ -19,6 +19,7 @@ from typing import Any
 from local import toolchain
 from local.kubernetes.pod_identity.api_server import ApiError, ApiServer
 from tests.twin.aws.support import ACCOUNT, REGION, World, client, unique
+from tests.twin.kubernetes.support import dying_with_this_process
 
 ROOT = Path(__file__).resolve().parents[3]
 AGENT = "eks-pod-identity-agent"
@@ -44,9 +45,17 @@ class Twin:
             **os.environ,
             "AWS_ACCESS_KEY_ID": "operator",
             "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_PROFILE": "missing",
+            "AWS_CONFIG_FILE": str(folder / "no-such-file"),
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+            "AWS_CA_BUNDLE": str(folder / "no-such-bundle"),
+            "AWS_REGION": "nowhere",
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "LD_LIBRARY_PATH": str(folder),
+            "PYTHONPATH": str(folder),
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "local.aws", *options],
+            dying_with_this_process(sys.executable, "-m", "local.aws", *options),
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -87,6 +96,7 @@ class Twin:
                 nodegroupName="nodes",
                 subnets=self.world.subnets,
                 nodeRole=self.world.node_role,
+                instanceTypes=["m5.4xlarge"],  # which has room for many pods
                 scalingConfig={"minSize": nodes, "maxSize": nodes, "desiredSize": nodes},
             )
         return TestCluster(name, self)
@@ -147,15 +157,30 @@ class TestCluster:
         eventually(lambda: self.api.find(path) is not None)
         return self.api.get(path)["data"]["FULL_URI"]
 
-    def kubectl(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def kubectl(
+        self, *arguments: str, timeout: float = 60, stdin: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run kubectl with all permissions."""
         return subprocess.run(
-            [tool("kubectl"), f"--kubeconfig={self.folder / 'admin.conf'}", *arguments],
+            self._kubectl(*arguments),
+            input=stdin,
+            env={**os.environ, **variables},
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
         )
+
+    def begin_kubectl(
+        self, *arguments: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
+        """Begin to run kubectl with all permissions."""
+        return subprocess.Popen(
+            self._kubectl(*arguments), stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def _kubectl(self, *arguments: str) -> list[str]:
+        return [str(tool("kubectl")), f"--kubeconfig={self.folder / 'admin.conf'}", *arguments]
 
     # --- Kubernetes objects ---
 

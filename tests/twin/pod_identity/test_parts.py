@@ -15,10 +15,10 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 from local.aws.protocol import ServiceError
+from local.kubernetes.kubelet.environment import Unresolvable, container_environment, decoded_secret
+from local.kubernetes.kubelet.sandbox import PodIsGone, Sandboxes
 from local.kubernetes.pod_identity.admission import Admission, policy_objects
 from local.kubernetes.pod_identity.api_server import ApiError, ApiUnavailable
-from local.kubernetes.pod_identity.commands import Commands
-from local.kubernetes.pod_identity.environment import Unresolvable, container_environment, decoded_secret
 from local.kubernetes.pod_identity.propagation import Associations, EffectiveAssociations
 from local.kubernetes.pod_identity.tokens import TokenJudge
 from local.kubernetes.pod_identity.workqueue import WorkQueue
@@ -111,13 +111,12 @@ def test_secrets_are_decoded() -> None:
 
 
 class FakeApi:
-    """Signs tokens that last as long as a test wants, and takes kwok's objects."""
+    """Has one pod, and signs tokens for it that last as long as a test wants."""
 
     def __init__(self, life: float) -> None:
         self.life = life
+        self.pod: dict[str, Any] | None = INJECTED
         self.asked: list[dict[str, Any]] = []
-        self.applied: dict[str, dict[str, Any]] = {}
-        self.deleted: list[str] = []
         self.failures = 0
 
     def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -129,14 +128,9 @@ class FakeApi:
         expires = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=self.life)
         return {"status": {"token": f"token-{len(self.asked)}", "expirationTimestamp": expires.isoformat()}}
 
-    def apply(self, path: str, body: dict[str, Any]) -> None:
-        self.applied[path] = body
-
-    def delete(self, path: str) -> None:
-        self.deleted.append(path)
-
-    def find(self, path: str) -> None:
-        return None
+    def find(self, path: str) -> dict[str, Any] | None:
+        assert path == "/api/v1/namespaces/shop/pods/web"
+        return self.pod
 
 
 FILE = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
@@ -158,88 +152,105 @@ INJECTED: dict[str, Any] = {
     },
 }
 KEY = ("shop", "web")
-EXEC = "/apis/kwok.x-k8s.io/v1alpha1/namespaces/shop/execs/web"
+APP, SKIPPED = INJECTED["spec"]["containers"]
+
+
+class Kept:
+    """Sandboxes with a pod whose tokens last half a second, and whose commands have been run once."""
+
+    def __init__(self, folder: Path, life: float = 0.5) -> None:
+        self.api = FakeApi(life)
+        self.gone: list[str] = []
+        self.sandboxes = Sandboxes(self.api, folder, "http://127.0.0.1:1", self.gone.append)  # type: ignore[arg-type]
+        self.sandboxes.start()
+        self.setting = self.sandboxes.setting(INJECTED, APP)
+        self.folder = folder / "u-1"
+        self.file = self.folder / "tokens/eks-pod-identity-token/eks-pod-identity-token"
 
 
 @pytest.fixture
-def pods() -> dict[tuple[str, str], dict[str, Any]]:
-    return {KEY: INJECTED}
-
-
-def commands(api: FakeApi, pods: Mapping[Any, Any], folder: Path) -> Iterator[Commands]:
-    found = Commands(api, pods.get, folder, "http://127.0.0.1:1")  # type: ignore[arg-type]
-    found.start()
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    found = Kept(tmp_path / "pods")
     yield found
-    found.stop()
+    found.sandboxes.stop()
 
 
-@pytest.fixture
-def short(pods: dict[Any, Any], tmp_path: Path) -> Iterator[tuple[FakeApi, Commands, Path]]:
-    """Commands whose tokens last half a second."""
-    api = FakeApi(0.5)
-    for found in commands(api, pods, tmp_path / "pods"):
-        found.pod_changed(KEY, INJECTED)
-        file = tmp_path / "pods/u-1/.tokens/eks-pod-identity-token/eks-pod-identity-token"
-        eventually(lambda: EXEC in api.applied)
-        yield api, found, file
-
-
-def test_a_token_is_asked_for_as_the_volume_says(short: tuple[FakeApi, Commands, Path]) -> None:
-    api, _, file = short
+def test_a_token_is_asked_for_as_the_volume_says(kept: Kept) -> None:
     bound = {"apiVersion": "v1", "kind": "Pod", "name": "web", "uid": "u-1"}
-    assert api.asked[0] == {"audiences": [AUDIENCE], "expirationSeconds": 86_400, "boundObjectRef": bound}
-    execs = {item["containers"][0]: item["local"]["envs"] for item in api.applied[EXEC]["spec"]["execs"]}
-    token_files = {
-        name: next(item["value"] for item in envs if item["name"] == VARIABLE["name"]) for name, envs in execs.items()
-    }
+    assert kept.api.asked[0] == {"audiences": [AUDIENCE], "expirationSeconds": 86_400, "boundObjectRef": bound}
+    assert kept.setting.variables[VARIABLE["name"]] == str(kept.file)
+    assert kept.file.read_text().startswith("token-")
     # The container without the mount has no such file, here as there.
-    assert token_files == {"app": str(file), "skipped": FILE}
+    assert kept.sandboxes.setting(INJECTED, SKIPPED).variables[VARIABLE["name"]] == FILE
 
 
-def test_tokens_are_renewed_at_four_fifths_of_their_life(short: tuple[FakeApi, Commands, Path]) -> None:
-    api, _, file = short
+def test_tokens_are_renewed_at_four_fifths_of_their_life(kept: Kept) -> None:
     begun = time.monotonic()
-    first = len(api.asked)
-    eventually(lambda: len(api.asked) >= first + 5)
+    first = len(kept.api.asked)
+    eventually(lambda: len(kept.api.asked) >= first + 5)
     # Five renewals of a token of half a second: 0.4 seconds each.
     assert 1.6 < time.monotonic() - begun < 5
-    assert file.read_text().startswith("token-")
-    eventually(lambda: file.read_text() == f"token-{len(api.asked)}")
-    assert list(file.parent.iterdir()) == [file]
+    eventually(lambda: kept.file.read_text() == f"token-{len(kept.api.asked)}")
+    assert list(kept.file.parent.iterdir()) == [kept.file]
 
 
-def test_a_renewal_that_fails_is_tried_again(short: tuple[FakeApi, Commands, Path]) -> None:
-    api, _, file = short
-    before = file.read_text()
-    api.failures = 1
-    eventually(lambda: api.failures == 0)
-    assert file.read_text() in (before, f"token-{len(api.asked)}")
-    eventually(lambda: file.read_text() != before)
+def test_a_renewal_that_fails_is_tried_again(kept: Kept) -> None:
+    before = kept.file.read_text()
+    kept.api.failures = 1
+    eventually(lambda: kept.api.failures == 0)
+    assert kept.file.read_text() in (before, f"token-{len(kept.api.asked)}")
+    eventually(lambda: kept.file.read_text() != before)
 
 
-@pytest.mark.parametrize("end", ["deleted", "finished"])
-def test_files_go_with_the_pod(
-    short: tuple[FakeApi, Commands, Path], pods: dict[tuple[str, str], dict[str, Any]], end: str
-) -> None:
-    api, found, file = short
-    if end == "deleted":
-        del pods[KEY]
-    else:
-        pods[KEY] = {**INJECTED, "status": {"phase": "Succeeded"}}
-    found.pod_changed(KEY, None)
-    eventually(lambda: not file.parents[2].exists())
-    eventually(lambda: EXEC in api.deleted)
-    count = len(api.asked)
+def test_a_command_gets_a_token_or_an_error(tmp_path: Path) -> None:
+    found = Kept(tmp_path / "pods", life=-1)  # always due
+    found.api.failures = 1
+    with pytest.raises(ApiUnavailable):
+        found.sandboxes.setting(INJECTED, APP)
+    assert found.sandboxes.setting(INJECTED, APP).variables[VARIABLE["name"]] == str(found.file)
+    found.sandboxes.stop()
+
+
+ENDS: dict[str, dict[str, Any] | None] = {
+    "deleted": None,
+    "finished": {**INJECTED, "status": {"phase": "Succeeded"}},
+    "replaced": {**INJECTED, "metadata": {**INJECTED["metadata"], "uid": "u-2"}},
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_files_go_with_the_pod(kept: Kept, end: str) -> None:
+    kept.api.pod = ENDS[end]
+    kept.sandboxes.pod_changed(KEY, kept.api.pod)
+    eventually(lambda: not kept.folder.exists())
+    assert kept.gone == ["u-1"]
+    count = len(kept.api.asked)
     time.sleep(0.6)
-    assert len(api.asked) == count
+    assert len(kept.api.asked) == count
 
 
-def test_a_stop_removes_everything(pods: dict[tuple[str, str], dict[str, Any]], tmp_path: Path) -> None:
-    api = FakeApi(600)
-    for found in commands(api, pods, tmp_path / "pods"):
-        found.pod_changed(KEY, INJECTED)
-        eventually(lambda: EXEC in api.applied)
+def test_a_command_that_comes_with_the_pods_end_leaves_nothing(kept: Kept) -> None:
+    """It was asked for while the pod was there, and no change will be heard of that comes after it."""
+    kept.api.pod = None
+    eventually(lambda: not kept.folder.exists())  # by the renewal
+    kept.sandboxes.setting(INJECTED, APP)
+    eventually(lambda: not kept.folder.exists())
+    assert kept.gone == ["u-1", "u-1"]
+
+
+def test_a_pod_of_the_same_name_is_another(kept: Kept) -> None:
+    replaced = kept.api.pod = ENDS["replaced"]
+    assert replaced is not None
+    fresh = kept.sandboxes.setting(replaced, APP)
+    assert (kept.gone, kept.folder.exists()) == (["u-1"], False)
+    assert fresh.home.parent.name == "u-2"
+
+
+def test_a_stop_removes_everything(kept: Kept, tmp_path: Path) -> None:
+    kept.sandboxes.stop()
     assert not (tmp_path / "pods").exists()
+    with pytest.raises(PodIsGone):
+        kept.sandboxes.setting(INJECTED, APP)
 
 
 # --- the judge's keys ---

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes, hmac
@@ -17,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tests.twin.aws.support import unique
+from tests.twin.aws.support import REGION, unique
 from tests.twin.pod_identity.support import TestCluster, ask, eventually
 
 Pod = dict[str, Any]
@@ -433,3 +436,90 @@ def test_a_target_role_that_does_not_trust_the_first(cluster: TestCluster) -> No
     pod = cluster.associated_pod(cluster.role(allowed), targetRoleArn=target)
     message = "EKS does not have permissions to assume the target role"
     refused(cluster, cluster.token(pod), "AccessDeniedException", message)
+
+
+def test_a_target_role_that_wants_another_external_id(cluster: TestCluster) -> None:
+    allowed = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": "*"}
+    first = cluster.role(allowed)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": first},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Condition": {"StringEquals": {"sts:ExternalId": "of-somebody-else"}},
+    }
+    target = cluster.iam.create_role(
+        RoleName=unique("target"),
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )["Role"]["Arn"]
+    pod = cluster.associated_pod(first, targetRoleArn=target)
+    message = "EKS does not have permissions to assume the target role"
+    refused(cluster, cluster.token(pod), "AccessDeniedException", message)
+
+
+def test_conditions_on_tags_that_are_switched_off(cluster: TestCluster) -> None:
+    """The very conditions that are met while the association sends session tags."""
+    namespace = cluster.namespace()
+    conditions = {"StringEquals": {"aws:RequestTag/kubernetes-namespace": namespace}}
+    cluster.service_account(namespace)
+    identifier = cluster.associate(namespace, role=cluster.role(trust={"Condition": conditions}))
+    pod = cluster.pod(namespace)
+    assert ask(cluster.full_uri, cluster.token(pod))[0] == 200
+    cluster.eks.update_pod_identity_association(
+        clusterName=cluster.name, associationId=identifier, disableSessionTags=True
+    )
+    eventually(lambda: ask(cluster.full_uri, cluster.token(pod))[0] == 400)
+    refused(cluster, cluster.token(pod), "AccessDeniedException", UNAUTHORIZED)
+
+
+# --- who asks EKS Auth: the agent does so as its node, and a pod's token alone is worth nothing there ---
+
+
+def asked_by(cluster: TestCluster, token: str, **keys: str) -> tuple[str, int]:
+    """Ask EKS Auth as somebody; return its refusal's code and status."""
+    eks_auth = boto3.client("eks-auth", endpoint_url=cluster.twin.world.url, region_name=REGION, **keys)  # type: ignore[call-overload]
+    with pytest.raises(ClientError) as caught:
+        eks_auth.assume_role_for_pod_identity(clusterName=cluster.name, token=token)
+    response: Any = caught.value.response
+    assert "credentials" not in response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_nobody_asks(cluster: TestCluster, forge: Forge) -> None:
+    """The same request without a signature."""
+    path = f"{cluster.twin.world.url}/clusters/{cluster.name}/assume-role-for-pod-identity"
+    body = json.dumps({"token": forge.good}).encode()
+    request = urllib.request.Request(path, body, {"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert caught.value.code == 403
+    assert caught.value.headers["x-amzn-ErrorType"] == "MissingAuthenticationTokenException"
+    assert "accessKeyId" not in caught.value.read().decode()
+
+
+def test_a_stranger_asks(cluster: TestCluster, forge: Forge) -> None:
+    unknown = {"aws_access_key_id": "ASIA" + "X" * 16, "aws_secret_access_key": "s", "aws_session_token": "t"}
+    assert asked_by(cluster, forge.good, **unknown) == ("UnrecognizedClientException", 400)
+
+
+def test_somebody_asks_with_a_wrong_secret(cluster: TestCluster, forge: Forge) -> None:
+    user = unique("user")
+    cluster.iam.create_user(UserName=user)
+    key = cluster.iam.create_access_key(UserName=user)["AccessKey"]
+    wrong = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": "guessed"}
+    assert asked_by(cluster, forge.good, **wrong) == ("InvalidSignatureException", 400)
+    # And with the right one: a user who may do nothing.
+    right = {**wrong, "aws_secret_access_key": key["SecretAccessKey"]}
+    assert asked_by(cluster, forge.good, **right) == ("AccessDeniedException", 400)
+
+
+def test_the_pod_itself_asks(cluster: TestCluster, forge: Forge) -> None:
+    """With the credentials that it got: its role is not the node's."""
+    status, body, _ = ask(cluster.full_uri, forge.good)
+    assert status == 200
+    own = json.loads(body)
+    keys = {
+        "aws_access_key_id": own["AccessKeyId"],
+        "aws_secret_access_key": own["SecretAccessKey"],
+        "aws_session_token": own["Token"],
+    }
+    assert asked_by(cluster, forge.good, **keys) == ("AccessDeniedException", 400)
