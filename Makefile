@@ -6,8 +6,6 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOCAL  := $(BIN)/python -m local
 
-APART  := $(foreach t,plugins kubernetes pod_identity,--ignore tests/twin/$(t))
-
 .DEFAULT_GOAL := help
 .PHONY: help demo up preview destroy test unit lint format bench clean
 
@@ -31,8 +29,7 @@ test: lint $(READY) ## Check everything: linters, unit tests, and the real engin
 	$(BIN)/python -m pytest tests/unit
 	# In a process of its own: it loads parts of the SDKs in a way that no program would.
 	$(BIN)/python -m pytest tests/twin/plugins
-	# Kubernetes in the twin is not part of the demo yet; its tests run on their own.
-	$(BIN)/python -m pytest tests/twin -n 2 --dist loadfile $(APART)
+	$(BIN)/python -m pytest tests/twin tests/workflows -n 2 --dist loadfile --ignore tests/twin/plugins
 
 unit: $(READY) ## Run the tests that need no engine and no twin.
 	$(BIN)/python -m pytest tests/unit
@@ -46,8 +43,9 @@ format: $(READY) ## Put the code in its standard format.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## Measure preview, up, refresh and destroy of the demo on the twin.
+bench: $(READY) ## Measure the demo, and many workloads, on the twin.
 	$(BIN)/python -m local.bench
+	$(BIN)/python -m local.bench workloads 10 100
 
 clean: ## Remove the twin, the virtual environment and what tools left in the checkout.
 	@if [ -e $(READY) ]; then $(LOCAL) clean; fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,9 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from local.kubernetes.processes import LAUNCH
+
 ROOT = Path(__file__).resolve().parents[2]
 
+
 Starter = Callable[..., "RunningEndpoint"]
+
+
+def dying_with_this_process(*command: str) -> list[str]:
+    """Return a command that the kernel ends together with this process, however that ends.
+
+    An endpoint takes its control planes along. The thread that starts it must be one that lasts.
+    """
+    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *command]
 
 
 class RunningEndpoint:
@@ -20,7 +32,7 @@ class RunningEndpoint:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local.aws", *arguments],
+            dying_with_this_process(sys.executable, "-m", "local.aws", *arguments),
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -21,38 +21,17 @@ from botocore.signers import RequestSigner
 
 from local import toolchain
 from local.kubernetes.pod_identity.api_server import ApiServer
-from local.kubernetes.processes import LAUNCH
 from tests.twin.aws.support import REGION, World
-from tests.twin.conftest import ROOT as REPOSITORY
 from tests.twin.conftest import RunningEndpoint
 
 T = TypeVar("T")
-
-
-def dying_with_this_process(*command: str) -> list[str]:
-    """Return a command that the kernel ends together with this process, however that ends.
-
-    An endpoint takes its control planes along. The thread that starts it must be one that lasts.
-    """
-    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *command]
 
 
 class KubernetesEndpoint(RunningEndpoint):
     """An endpoint that runs a control plane for each cluster."""
 
     def __init__(self, *arguments: str) -> None:
-        options = ("--kubernetes", "--transition", "0.05", *arguments)
-        self.process = subprocess.Popen(
-            dying_with_this_process(sys.executable, "-m", "local.aws", *options),
-            cwd=REPOSITORY,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line.startswith("ready "), f"the endpoint did not start: {self.process.communicate()}"
-        self.url = line.split()[1]
+        super().__init__("--kubernetes", "--transition", "0.05", *arguments)
 
 
 @dataclass(frozen=True)

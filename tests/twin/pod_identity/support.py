@@ -19,7 +19,7 @@ from typing import Any
 from local import toolchain
 from local.kubernetes.pod_identity.api_server import ApiError, ApiServer
 from tests.twin.aws.support import ACCOUNT, REGION, World, client, unique
-from tests.twin.kubernetes.support import dying_with_this_process
+from tests.twin.conftest import dying_with_this_process
 
 ROOT = Path(__file__).resolve().parents[3]
 AGENT = "eks-pod-identity-agent"
