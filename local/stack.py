@@ -78,6 +78,7 @@ class LocalStack:
             "AWS_PAGER": "",
             # `aws eks update-kubeconfig` writes there, and not among somebody's real clusters.
             "KUBECONFIG": str(self.twin.state / "kubeconfig"),
+            "KUBECACHEDIR": str(self.twin.state / "kubectl-cache"),
         }
 
     def pulumi(self, *arguments: str, capture: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:
