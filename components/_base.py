@@ -1,11 +1,12 @@
 """What every component shares: the package's type tokens, and arguments that are judged before anything is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pulumi
 from pulumi.output import Unknown
 
+from . import rules
 from .rules import UNKNOWN, Finding, Rule, Severity
 
 PACKAGE = "eks-pod-identity"
@@ -32,19 +33,31 @@ class InvalidArgs(pulumi.RunError):
         super().__init__("\n".join([f"{where}: {count}", *(f"  - {finding}" for finding in self.findings)]))
 
 
-def validated(where: str, rule: Rule, args: Mapping[str, Any]) -> dict[str, Any]:
+def validated(
+    where: str, rule: Rule, args: Mapping[str, Any], allow: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Judge arguments by a rule: the plain ones now, those that are Outputs as soon as they are known.
 
     Returns the arguments, the same where they are plain. Where they are Outputs they come back as Outputs that fail
     with `InvalidArgs` when the rule finds something, so that no resource built on them is ever made from a bad value.
+
+    `allow` is the component's argument of that name: findings of the rules that it names pass, and are logged with the
+    reason that it gives. What is wrong with `allow` itself is a finding, and so is what lets nothing pass.
     """
+    allow = _checked(where, allow)
     pending = {key for key, value in args.items() if _has_output(value)}
-    refuse(where, rule(**{key: UNKNOWN if key in pending else value for key, value in args.items()}))
+    plain = {key: UNKNOWN if key in pending else value for key, value in args.items()}
+    passed = refuse(where, rule(**plain), allow)
     if not pending:
+        _warn_of_unneeded(where, allow, passed)
         return dict(args)
 
     def judge(resolved: Any) -> Any:
-        refuse(where, rule(**_without_unknowns(resolved)))
+        values = _without_unknowns(resolved)
+        # What passed before has been logged.
+        needed = refuse(where, rule(**values), allow, told=passed)
+        if not _has_unknown(values):
+            _warn_of_unneeded(where, allow, needed)
 
     # Unknown values are let through to the rule: at preview the known ones must not escape judgement because of them.
     outputs = {
@@ -68,13 +81,42 @@ def after(value: pulumi.Output[T], *others: pulumi.Output[Any]) -> pulumi.Output
     return pulumi.Output.all(value, *others).apply(lambda resolved: resolved[0])
 
 
-def refuse(where: str, findings: Sequence[Finding]) -> None:
-    """Raise `InvalidArgs` with all findings that are errors; where there are none, log the warnings."""
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+def refuse(
+    where: str,
+    findings: Sequence[Finding],
+    allow: Mapping[str, str] | None = None,
+    *,
+    told: Collection[str] = (),
+) -> set[str]:
+    """Raise `InvalidArgs` with all findings that are errors; where there are none, log the warnings.
+
+    Findings that `allow` names by their rule pass, and are logged with its reason, but for the rules in `told`. Returns
+    the rules by which some did.
+    """
+    stay, passed = rules.let_pass(findings, allow or {})
+    errors = [finding for finding in stay if finding.severity is Severity.ERROR]
     if errors:
         raise InvalidArgs(where, errors)
-    for finding in findings:
+    for finding in stay:
         pulumi.log.warn(f"{where}: {finding}")
+    for finding in passed:
+        if finding.rule not in told:
+            pulumi.log.info(f"{where}: allowed, because {(allow or {})[finding.rule]}: {finding}")
+    return {finding.rule for finding in passed}
+
+
+def allowed(args: Mapping[str, Any]) -> pulumi.Output[Mapping[str, str]]:
+    """The component's output `allowed`: what its argument `allow` lets pass, with the reasons."""
+    return pulumi.Output.from_input(dict(args.get("allow") or {}))
+
+
+def _checked(where: str, allow: Mapping[str, str] | None) -> Mapping[str, str]:
+    refuse(where, rules.judge_allow(allow))
+    return allow or {}
+
+
+def _warn_of_unneeded(where: str, allow: Mapping[str, str], needed: Collection[str]) -> None:
+    refuse(where, rules.judge_unneeded(allow, needed))
 
 
 def _has_output(value: Any) -> bool:
@@ -93,3 +135,11 @@ def _without_unknowns(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_without_unknowns(item) for item in value]
     return value
+
+
+def _has_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_has_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_unknown(item) for item in value)
+    return value is UNKNOWN

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import rules
-from ._base import after, token, validated
+from ._base import after, allowed, token, validated
 
 ADDON_NAME = "eks-pod-identity-agent"
 
@@ -37,6 +37,9 @@ class PodIdentityAgentArgs(TypedDict):
     """Whether the agent goes on running, unmanaged, when this component is deleted. Default: false."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Tags for the add-on. Default: none."""
+    allow: NotRequired[Mapping[str, str]]
+    """What is right here although a rule finds it: the rule's id, as it stands in brackets in the finding, and the
+    reason. Default: nothing."""
 
 
 class PodIdentityAgent(pulumi.ComponentResource):
@@ -55,6 +58,8 @@ class PodIdentityAgent(pulumi.ComponentResource):
     """The add-on's version. Empty in Auto Mode, where AWS keeps it current."""
     ready: pulumi.Output[str]
     """The cluster's name, once its agent is active."""
+    allowed: pulumi.Output[Mapping[str, str]]
+    """What `allow` lets pass, with the reasons."""
 
     def __init__(self, name: str, args: PodIdentityAgentArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__(token("PodIdentityAgent"), name, {**args}, opts)
@@ -70,6 +75,7 @@ class PodIdentityAgent(pulumi.ComponentResource):
                 "configuration": args.get("configuration", {}),
                 "tags": args.get("tags", {}),
             },
+            args.get("allow"),
         )
         if valid["auto_mode"]:
             self.addon_arn = self.addon_version = pulumi.Output.from_input("")
@@ -91,7 +97,15 @@ class PodIdentityAgent(pulumi.ComponentResource):
             self.addon_arn = addon.arn
             self.addon_version = addon.addon_version
             self.ready = after(addon.cluster_name, addon.arn)
-        self.register_outputs({"addon_arn": self.addon_arn, "addon_version": self.addon_version, "ready": self.ready})
+        self.allowed = allowed(args)
+        self.register_outputs(
+            {
+                "addon_arn": self.addon_arn,
+                "addon_version": self.addon_version,
+                "ready": self.ready,
+                "allowed": self.allowed,
+            }
+        )
 
     def _resolve_version(
         self, cluster_name: pulumi.Input[str], version: pulumi.Input[str] | None

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 import pulumi_eks as eks
 
 from . import documents, rules
-from ._base import after, token, validated
+from ._base import after, allowed, token, validated
 
 DEFAULT_KUBERNETES_VERSION = "1.36"
 DEFAULT_LOG_TYPES = ("api", "audit", "authenticator")
@@ -69,6 +69,9 @@ class EksClusterArgs(TypedDict):
     """Each node's root volume, encrypted gp3, in GiB. Default: 20."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Tags for every resource. Default: none."""
+    allow: NotRequired[Mapping[str, str]]
+    """What is right here although a rule finds it: the rule's id, as it stands in brackets in the finding, and the
+    reason. Default: nothing."""
 
 
 class EksCluster(pulumi.ComponentResource):
@@ -103,6 +106,8 @@ class EksCluster(pulumi.ComponentResource):
     """The ARN of the nodes' role. Empty in Auto Mode."""
     ready: pulumi.Output[str]
     """The cluster's name, once there are nodes that can run a pod."""
+    allowed: pulumi.Output[Mapping[str, str]]
+    """What `allow` lets pass, with the reasons."""
 
     def __init__(self, name: str, args: EksClusterArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__(token("EksCluster"), name, {**args}, opts)
@@ -130,6 +135,7 @@ class EksCluster(pulumi.ComponentResource):
                 "auto_mode": args.get("auto_mode", False),
                 "tags": args.get("tags", {}),
             },
+            args.get("allow"),
         )
         tags = valid["tags"]
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
@@ -201,6 +207,7 @@ class EksCluster(pulumi.ComponentResource):
             role_arn = self._node_role(name, partition, tags)
             self.node_role_arn = role_arn
             self.ready = self._nodes(name, valid, role_arn, args["private_subnet_ids"], tags)
+        self.allowed = allowed(args)
         self.register_outputs(
             {
                 "cluster_name": self.cluster_name,
@@ -212,6 +219,7 @@ class EksCluster(pulumi.ComponentResource):
                 "kubeconfig": self.kubeconfig,
                 "node_role_arn": self.node_role_arn,
                 "ready": self.ready,
+                "allowed": self.allowed,
             }
         )
 

@@ -72,6 +72,64 @@ def trust(
     }
 
 
+def external_id(cluster_arn: str, namespace: str, service_account: str) -> str:
+    """The `sts:ExternalId` that EKS sends when it assumes a target role for the pods of a ServiceAccount, as it does
+    where the association disables session tags: `region/account/cluster/namespace/ServiceAccount`.
+
+    It follows from what is known at preview. Raises `ValueError` on a cluster ARN that is none.
+
+    See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html.
+    """
+    match = rules.CLUSTER_ARN.fullmatch(cluster_arn)
+    if match is None:
+        raise ValueError(f"{cluster_arn!r} is not the ARN of an EKS cluster")
+    return "/".join([match["region"], match["account"], match["name"], namespace, service_account])
+
+
+def target_trust(
+    role_arn: str,
+    *,
+    external_ids: Sequence[str] = (),
+    namespaces: Sequence[str] = (),
+    service_accounts: Sequence[str] = (),
+    cluster_arns: Sequence[str] = (),
+) -> Document:
+    """The trust policy of a target role: that the associations' role, `role_arn`, may assume it.
+
+    With `external_ids` it is for associations that disable session tags, and only for the ServiceAccounts that the ids
+    name (see `external_id`). Without, it allows `sts:TagSession` too, and `namespaces`, `service_accounts` and
+    `cluster_arns` narrow it by the session tags, which travel along. Raises `ValueError` when both are given.
+
+    See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html.
+    """
+    tags = {
+        "eks-cluster-arn": cluster_arns,
+        "kubernetes-namespace": namespaces,
+        "kubernetes-service-account": service_accounts,
+    }
+    equals: dict[str, Any] = {f"aws:RequestTag/{tag}": _one_or_many(values) for tag, values in tags.items() if values}
+    if external_ids and equals:
+        raise ValueError("with an external id there are no session tags to compare: give one or the other")
+    if external_ids:
+        equals["sts:ExternalId"] = _one_or_many(external_ids)
+    statement: Statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": role_arn},
+        "Action": "sts:AssumeRole" if external_ids else ["sts:AssumeRole", "sts:TagSession"],
+    }
+    if equals:
+        statement["Condition"] = {"StringEquals": equals}
+    return {"Version": POLICY_VERSION, "Statement": [statement]}
+
+
+def chaining(target_role_arns: Sequence[str], *, session_tags: bool = True) -> list[Statement]:
+    """Statements by which the associations' role may assume its target roles; `session_tags` says whether the
+    associations send them."""
+    actions = ["sts:AssumeRole", "sts:TagSession"] if session_tags else ["sts:AssumeRole"]
+    resources = sorted(set(target_role_arns))
+    return [{"Sid": "AssumeTargetRoles", "Effect": "Allow", "Action": actions, "Resource": resources}]
+
+
 def service_trust(service: str) -> Document:
     """The trust policy of an AWS service's own role, such as the nodes' (`ec2.amazonaws.com`)."""
     return {

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import rules
-from ._base import InvalidArgs, after, token, validated
+from ._base import InvalidArgs, after, allowed, token, validated
 
 DEFAULT_CIDR = "10.0.0.0/16"
 DEFAULT_PRIVATE_SUBNET_CIDRS = ("10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24")
@@ -43,6 +43,9 @@ class NetworkArgs(TypedDict):
     """One NAT gateway for all zones, or one in each. Default: `single`."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Tags for every resource, beside the `Name` that each gets. Default: none."""
+    allow: NotRequired[Mapping[str, str]]
+    """What is right here although a rule finds it: the rule's id, as it stands in brackets in the finding, and the
+    reason. Default: nothing."""
 
 
 class Network(pulumi.ComponentResource):
@@ -66,6 +69,8 @@ class Network(pulumi.ComponentResource):
     that nodes made in them can pull images and join."""
     public_subnet_ids: pulumi.Output[Sequence[str]]
     """The ids of the public subnets, in the order of the zones. They come once their way to the internet stands."""
+    allowed: pulumi.Output[Mapping[str, str]]
+    """What `allow` lets pass, with the reasons."""
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__(token("Network"), name, {**args}, opts)
@@ -81,6 +86,7 @@ class Network(pulumi.ComponentResource):
                 "nat_gateways": args.get("nat_gateways", NatGateways.SINGLE),
                 "tags": args.get("tags", {}),
             },
+            args.get("allow"),
         )
         private_cidrs, public_cidrs = valid["private_subnet_cidrs"], valid["public_subnet_cidrs"]
         zones = (valid["availability_zones"] or self._first_zones(len(private_cidrs)))[: len(private_cidrs)]
@@ -170,11 +176,13 @@ class Network(pulumi.ComponentResource):
         self.vpc_id = vpc.id
         self.public_subnet_ids = pulumi.Output.all(*public_ids.values())
         self.private_subnet_ids = pulumi.Output.all(*private_ids.values())
+        self.allowed = allowed(args)
         self.register_outputs(
             {
                 "vpc_id": self.vpc_id,
                 "public_subnet_ids": self.public_subnet_ids,
                 "private_subnet_ids": self.private_subnet_ids,
+                "allowed": self.allowed,
             }
         )
 

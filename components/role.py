@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import documents, rules
-from ._base import after, refuse, token, validated
+from ._base import after, allowed, refuse, token, validated
 
 
 class PodIdentityRoleArgs(TypedDict):
@@ -44,6 +44,9 @@ class PodIdentityRoleArgs(TypedDict):
     whatever stands here, and one hour through a target role."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Tags for role and policy. Default: none."""
+    allow: NotRequired[Mapping[str, str]]
+    """What is right here although a rule finds it: the rule's id, as it stands in brackets in the finding, and the
+    reason. Default: nothing."""
 
 
 class PodIdentityRole(pulumi.ComponentResource):
@@ -56,8 +59,8 @@ class PodIdentityRole(pulumi.ComponentResource):
     Beside the outputs below, which travel between languages, the instance has `role` (the `aws.iam.Role`) and
     `resolved_role` (the same as an Output that comes once every policy is attached).
 
-    Raises `InvalidArgs` on names, paths, ARNs, sizes and statements that IAM would refuse, and on a trust that no
-    session could meet.
+    Raises `InvalidArgs` on names, paths, ARNs, sizes and statements that IAM would refuse, on a trust that no session
+    could meet, and on statements and policies that allow more than is said: see policies/README.md.
 
     See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html and
     https://www.pulumi.com/registry/packages/aws/api-docs/iam/role/.
@@ -73,6 +76,8 @@ class PodIdentityRole(pulumi.ComponentResource):
     """The ARN of the policy made of `statements`. Empty where there are none."""
     trust_policy: pulumi.Output[str]
     """The trust policy, as JSON."""
+    allowed: pulumi.Output[Mapping[str, str]]
+    """What `allow` lets pass, with the reasons."""
 
     def __init__(self, name: str, args: PodIdentityRoleArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__(token("PodIdentityRole"), name, {**args}, opts)
@@ -97,6 +102,7 @@ class PodIdentityRole(pulumi.ComponentResource):
                 "max_session_duration": args.get("max_session_duration", 3600),
                 "tags": args.get("tags", {}),
             },
+            args.get("allow"),
         )
 
         def trust_policy(cluster_arns: Sequence[str], organization_id: str | None) -> str:
@@ -152,6 +158,7 @@ class PodIdentityRole(pulumi.ComponentResource):
         self.role_name = self.role.name
         self.resolved_role_arn = after(self.role.arn, *(attachment.id for attachment in attachments))
         self.resolved_role: pulumi.Output[aws.iam.Role] = self.resolved_role_arn.apply(lambda _: self.role)
+        self.allowed = allowed(args)
         self.register_outputs(
             {
                 "role_arn": self.role_arn,
@@ -159,5 +166,6 @@ class PodIdentityRole(pulumi.ComponentResource):
                 "role_name": self.role_name,
                 "policy_arn": self.policy_arn,
                 "trust_policy": self.trust_policy,
+                "allowed": self.allowed,
             }
         )

@@ -1,6 +1,7 @@
 """The cluster and its nodes."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -9,6 +10,7 @@ from ._findings import (
     EKS_API,
     USER_GUIDE,
     Finding,
+    Severity,
     booleans,
     duplicates,
     is_list,
@@ -21,11 +23,17 @@ from ._findings import (
 from ._names import ACCOUNT, PARTITION, judge_cluster_name, judge_tags
 
 KUBERNETES_VERSIONS: Mapping[str, date] = {
+    # EKS has 1.37 since 2026-10-01; standard support lasts for fourteen months.
+    "1.37": date(2027, 12, 1),
     "1.36": date(2027, 8, 2),
     "1.35": date(2027, 3, 27),
     "1.34": date(2026, 12, 2),
+    "1.33": date(2026, 7, 29),
+    "1.32": date(2026, 3, 23),
+    "1.31": date(2025, 11, 26),
 }
-"""The Kubernetes versions in EKS's standard support, with the day on which that ends."""
+"""Kubernetes versions of EKS, the newest first, with the last day of their standard support. Extended support, at an
+hourly price, lasts for a year more."""
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 LOG_RETENTION_DAYS = (
@@ -48,15 +56,43 @@ AMI_TYPES = (
 """The AMI types that Pod Identity's agent runs on: Linux, and not Amazon Linux 2, whose AMIs ended on 2025-11-26."""
 
 
-def judge_kubernetes_version(value: Any, prop: str = "kubernetes_version") -> list[Finding]:
-    """A Kubernetes version in EKS's standard support."""
+def judge_kubernetes_version(
+    value: Any, prop: str = "kubernetes_version", *, today: date | None = None
+) -> list[Finding]:
+    """A Kubernetes version in EKS's standard support on a day, by default this one."""
     page = USER_GUIDE + "kubernetes-versions.html"
-    reason = "this version is not in EKS's standard support"
+    day = today or date.today()
+    supported = [version for version, last in KUBERNETES_VERSIONS.items() if day <= last]
+    fix = f"Use one of {', '.join(supported)}" if supported else "Update these components, and then the cluster"
+    if not known(value):
+        return []
     if isinstance(value, float):
         # YAML reads 1.30 as the number 1.3: the mistake deserves its own words.
         fix = 'Put the version in quotes, as in "1.36"'
         return [Finding("kubernetes-version", prop, value, "a version is a string, not a number", fix, page)]
-    return one_of("kubernetes-version", prop, value, KUBERNETES_VERSIONS, reason, page)
+    last = KUBERNETES_VERSIONS.get(value) if isinstance(value, str) else None
+    if last is None:
+        # A version that is newer than the table is none of its business: EKS itself says whether it has it.
+        if isinstance(value, str) and _is_newer(value):
+            reason = "these rules do not know this version yet, nor how long EKS supports it"
+            fix = "Update these components"
+            return [Finding("kubernetes-version-new", prop, value, reason, fix, page, Severity.WARNING)]
+        reason = "EKS does not support this version any more, if it ever did"
+        return [Finding("kubernetes-version", prop, value, reason, fix, page)]
+    if day <= last:
+        return []
+    until = last.replace(year=last.year + 1)
+    if day <= until:
+        reason = f"standard support ended on {last}, and extended support, which costs more, ends on {until}"
+        return [Finding("kubernetes-version-extended", prop, value, reason, fix, page)]
+    reason = f"EKS ended its support on {until}, and updates the cluster when it likes"
+    return [Finding("kubernetes-version", prop, value, reason, fix, page)]
+
+
+def _is_newer(version: str) -> bool:
+    newest = next(iter(KUBERNETES_VERSIONS))
+    minor = re.fullmatch(r"1\.(\d{2,3})", version, re.ASCII)
+    return minor is not None and int(minor[1]) > int(newest.partition(".")[2])
 
 
 def cluster(
@@ -79,10 +115,14 @@ def cluster(
     deletion_protection: Any = None,
     auto_mode: Any = None,
     tags: Any = None,
+    today: date | None = None,
 ) -> list[Finding]:
-    """An EKS cluster with one managed node group: version in support, an endpoint, sizes that fit each other."""
+    """An EKS cluster with one managed node group: version in support, an endpoint, sizes that fit each other.
+
+    `today` is the day for which the version's support is judged, by default this one.
+    """
     findings = judge_cluster_name(cluster_name)
-    findings += judge_kubernetes_version(kubernetes_version)
+    findings += judge_kubernetes_version(kubernetes_version, today=today)
     findings += booleans(
         endpoint_public_access=endpoint_public_access,
         endpoint_private_access=endpoint_private_access,
@@ -143,6 +183,19 @@ def cluster(
     return findings + judge_tags(tags)
 
 
+def judge_ami_type(value: Any, prop: str = "node_ami_type") -> list[Finding]:
+    """A managed node group's AMI type: Linux that EKS still maintains, which is where Pod Identity's agent runs."""
+    if not known(value):
+        return []
+    if isinstance(value, str) and value.startswith("AL2_"):
+        fix = "Use AL2023_x86_64_STANDARD, or AL2023_ARM_64_STANDARD on Graviton"
+        reason = "AWS ended the Amazon Linux 2 AMIs of EKS on 2025-11-26"
+        page = USER_GUIDE + "eks-ami-deprecation-faqs.html"
+        return [Finding("node-ami-type", prop, value, reason, fix, page)]
+    reason = "Pod Identity needs Linux nodes on an AMI that EKS still maintains"
+    return one_of("node-ami-type", prop, value, AMI_TYPES, reason, EKS_API + "API_CreateNodegroup.html")
+
+
 def _nodes(
     name: Any,
     instance_types: Any,
@@ -174,14 +227,7 @@ def _nodes(
             "https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-types.html",
         )
     findings += duplicates("node-instance-types", "node_instance_types", instance_types)
-    if known(ami_type) and str(ami_type).startswith("AL2_"):
-        fix = "Use AL2023_x86_64_STANDARD, or AL2023_ARM_64_STANDARD on Graviton"
-        reason = "AWS ended the Amazon Linux 2 AMIs of EKS on 2025-11-26"
-        al2_page = USER_GUIDE + "eks-ami-deprecation-faqs.html"
-        findings.append(Finding("node-ami-type", "node_ami_type", ami_type, reason, fix, al2_page))
-    else:
-        reason = "Pod Identity needs Linux nodes on an AMI that EKS still maintains"
-        findings += one_of("node-ami-type", "node_ami_type", ami_type, AMI_TYPES, reason, page)
+    findings += judge_ami_type(ami_type)
     sizes = {
         "node_min_size": (min_size, 0),
         "node_max_size": (max_size, 1),

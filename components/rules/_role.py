@@ -1,27 +1,13 @@
 """The role and its documents."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from ._findings import (
-    ABAC_PAGE,
-    IAM_GUIDE,
-    UNKNOWN,
-    Finding,
-    booleans,
-    is_list,
-    known,
-    known_items,
-    matches,
-    whole_number,
-)
+from ._findings import ABAC_PAGE, IAM_GUIDE, Finding, booleans, is_list, known_items, matches, whole_number
+from ._iam import SESSION_POLICY_SIZE, judge_managed_policies, judge_permissions
 from ._names import judge_cluster_arn, judge_namespace, judge_policy_arn, judge_service_account, judge_tags
 
-TRUST_POLICY_SIZE = 2048
-MANAGED_POLICY_SIZE = 6144
-SESSION_POLICY_SIZE = 2048
-_QUOTAS = IAM_GUIDE + "reference_iam-quotas.html"
+__all__ = ["SESSION_POLICY_SIZE", "role"]
 
 
 def role(
@@ -92,51 +78,10 @@ def role(
                 reason = "the trust would ask for session tags that the association does not send"
                 fix = f"Remove {prop}, or leave disable_session_tags out"
                 findings.append(Finding("trust-needs-session-tags", prop, value, reason, fix, ABAC_PAGE))
-    findings += judge_statements(statements)
-    for key, value in managed_policy_arns.items() if isinstance(managed_policy_arns, Mapping) else ():
-        findings += judge_policy_arn(value, f"managed_policy_arns.{key}")
+    findings += judge_permissions(statements)
+    attached = managed_policy_arns.items() if isinstance(managed_policy_arns, Mapping) else ()
+    policies = [(f"managed_policy_arns.{key}", value) for key, value in attached]
+    for where, value in policies:
+        findings += judge_policy_arn(value, where)
+    findings += judge_managed_policies(policies)
     return findings + judge_tags(tags)
-
-
-def judge_document_size(prop: str, text: Any, limit: int) -> list[Finding]:
-    """An IAM document within IAM's quota, which does not count white space."""
-    if not known(text):
-        return []
-    size = len(re.sub(r"\s", "", text))
-    if size <= limit:
-        return []
-    fix = "Name fewer resources, or split the permissions over several policies"
-    return [Finding("document-size", prop, size, f"IAM takes {limit} characters here", fix, _QUOTAS)]
-
-
-def judge_statements(value: Any, prop: str = "statements") -> list[Finding]:
-    """IAM statements that are whole: an effect, actions, and at least one resource."""
-    page = IAM_GUIDE + "reference_policies_elements.html"
-    findings = is_list("statement", prop, value)
-    for where, statement in known_items(prop, value):
-        if not isinstance(statement, Mapping):
-            findings.append(
-                Finding("statement", where, statement, "a statement is a mapping", "Write {Effect: …}", page)
-            )
-            continue
-        unknown_keys = set(statement) - {
-            *("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"),
-        }
-        for key in sorted(unknown_keys):
-            fix = "Write the elements as IAM does: Sid, Effect, Action, Resource, Condition"
-            reason = "a permission statement has no such element"
-            findings.append(Finding("statement", f"{where}.{key}", statement[key], reason, fix, page))
-        effect = statement.get("Effect")
-        if effect is not UNKNOWN and effect not in ("Allow", "Deny"):
-            fix = "Write Allow or Deny"
-            findings.append(Finding("statement", f"{where}.Effect", effect, "a statement allows or denies", fix, page))
-        for either in (("Action", "NotAction"), ("Resource", "NotResource")):
-            given = [key for key in either if key in statement]
-            if len(given) != 1:
-                fix = f"Give {either[0]}"
-                reason = f"a statement has exactly one of {either[0]} and {either[1]}"
-                findings.append(Finding("statement", where, given, reason, fix, page))
-            elif statement[given[0]] is not UNKNOWN and not statement[given[0]]:
-                fix = "Name at least one, or leave the statement out"
-                findings.append(Finding("statement", f"{where}.{given[0]}", [], "the list is empty", fix, page))
-    return findings

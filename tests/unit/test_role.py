@@ -93,7 +93,7 @@ def test_who_takes_the_resolved_role_waits_for_its_policies(deploy: Deploy) -> N
         ({"namespaces": ["demo"], "disable_session_tags": True}, {"namespaces"}),
         ({"statements": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": []}]}, {"statements[0].Resource"}),
         ({"statements": [{"effect": "Allow", "Action": "s3:*", "Resource": "*"}]}, {"statements[0].effect", "statements[0].Effect"}),
-        ({"statements": [{**LIST[0], "Resource": [f"arn:aws:s3:::{'b' * 60}{i}/*" for i in range(90)]}]}, {"statements"}),
+        ({"statements": [{**LIST[0], "Action": "s3:GetObject", "Resource": [f"arn:aws:s3:::{'b' * 60}{i}/*" for i in range(90)]}]}, {"statements"}),
         ({"cluster_arns": [f"{CLUSTER}{'x' * 60}{i}" for i in range(20)]}, {"cluster_arns"}),
         ({"role_name": lambda: pulumi.Output.from_input("a b")}, {"role_name"}),
     ],

@@ -1,6 +1,7 @@
 """The rules by table and by hypothesis: what is right passes, what is wrong is found, unknown values are neither."""
 
 import ipaddress
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,6 +12,14 @@ from components import rules
 from components.rules import UNKNOWN
 
 RULES = [rules.network, rules.cluster, rules.agent, rules.role, rules.association]
+
+
+TODAY = date(2026, 11, 25)
+
+
+def parameters(rule: Any) -> list[str]:
+    """What a rule judges; the day on which it does is no part of that."""
+    return [name for name in rule.__kwdefaults__ if name != "today"]
 
 
 def properties(findings: list[rules.Finding]) -> set[str]:
@@ -27,7 +36,7 @@ anything = st.recursive(
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @given(data=st.data())
 def test_no_value_whatever_crashes_a_rule(rule: Any, data: st.DataObject) -> None:
-    arguments = {name: data.draw(anything, label=name) for name in rule.__kwdefaults__}
+    arguments = {name: data.draw(anything, label=name) for name in parameters(rule)}
     for finding in rule(**arguments):
         assert finding.property.split("[")[0].split(".")[0] in arguments
         assert finding.reason
@@ -38,15 +47,15 @@ def test_no_value_whatever_crashes_a_rule(rule: Any, data: st.DataObject) -> Non
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_unknown_and_missing_values_are_no_findings(rule: Any) -> None:
     assert rule() == []
-    assert rule(**dict.fromkeys(rule.__kwdefaults__, UNKNOWN)) == []
+    assert rule(**dict.fromkeys(parameters(rule), UNKNOWN)) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @given(data=st.data())
 def test_an_unknown_value_never_hides_what_is_wrong_with_another(rule: Any, data: st.DataObject) -> None:
     bad = data.draw(st.sampled_from(["tags", "cluster_name", "cidr", "role_name"]))
-    assume(bad in rule.__kwdefaults__)
-    arguments = {name: UNKNOWN for name in rule.__kwdefaults__} | {bad: {"aws:x": "y"} if bad == "tags" else "/"}
+    assume(bad in parameters(rule))
+    arguments = {name: UNKNOWN for name in parameters(rule)} | {bad: {"aws:x": "y"} if bad == "tags" else "/"}
     assert rule(**arguments)
 
 
@@ -111,9 +120,9 @@ def test_networks_that_cannot_be(arguments: dict[str, Any], found: set[str]) -> 
             ["arn:aws:eks:eu-west-1:123456789012:cluster/*", "arn:aws:eks:*:123456789012:cluster/d", "demo"],
         ),
         (
-            rules.judge_kubernetes_version,
-            ["1.36", "1.35", "1.34"],
-            ["1.28", "1.36.1", "", "latest", 1.36],
+            lambda value: rules.judge_kubernetes_version(value, today=TODAY),
+            ["1.37", "1.36", "1.35", "1.34"],
+            ["1.33", "1.31", "1.28", "1.36.1", "", "latest", 1.36, "1.38", ["1.36"]],
         ),
     ],
 )  # fmt: skip
@@ -184,9 +193,9 @@ def test_amazon_linux_2_is_gone() -> None:
 
 
 def test_a_finding_says_key_value_reason_fix_rule_and_page() -> None:
-    (finding,) = rules.cluster(kubernetes_version="1.28")
+    (finding,) = rules.cluster(kubernetes_version="1.28", today=TODAY)
     assert str(finding) == (
-        'kubernetes_version = "1.28": this version is not in EKS\'s standard support. '
-        "Use one of 1.36, 1.35, 1.34. [kubernetes-version] "
+        'kubernetes_version = "1.28": EKS does not support this version any more, if it ever did. '
+        "Use one of 1.37, 1.36, 1.35, 1.34. [kubernetes-version] "
         "See https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html"
     )
