@@ -45,26 +45,27 @@ def validated(
     reason that it gives. What is wrong with `allow` itself is a finding, and so is what lets nothing pass.
     """
     allow = _checked(where, allow)
-    pending = {key for key, value in args.items() if _has_output(value)}
-    plain = {key: UNKNOWN if key in pending else value for key, value in args.items()}
-    passed = refuse(where, rule(**plain), allow)
+    pending = {key: value for key, value in args.items() if _has_output(value)}
+    passed = refuse(where, rule(**{**args, **dict.fromkeys(pending, UNKNOWN)}), allow)
     if not pending:
         _warn_of_unneeded(where, allow, passed)
         return dict(args)
 
     def judge(resolved: Any) -> Any:
-        values = _without_unknowns(resolved)
+        values = {**args, **_without_unknowns(resolved)}
         # What passed before has been logged.
         needed = refuse(where, rule(**values), allow, told=passed)
         if not _has_unknown(values):
             _warn_of_unneeded(where, allow, needed)
 
     # Unknown values are let through to the rule: at preview the known ones must not escape judgement because of them.
+    # What is plain stays so: an Output is several tasks, of which a thousand workloads would have far too many.
     outputs = {
-        key: pulumi.Output.from_input(value).apply(lambda v: v, run_with_unknowns=True) for key, value in args.items()
+        key: pulumi.Output.from_input(value).apply(lambda v: v, run_with_unknowns=True)
+        for key, value in pending.items()
     }
     verdict = pulumi.Output.all(**outputs).apply(judge, run_with_unknowns=True)
-    return {key: _after(verdict, outputs[key]) if key in pending else value for key, value in args.items()}
+    return {**args, **{key: _after(verdict, output) for key, output in outputs.items()}}
 
 
 def _after(verdict: pulumi.Output[Any], value: pulumi.Output[T]) -> pulumi.Output[T]:
