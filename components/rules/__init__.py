@@ -20,6 +20,7 @@ from ._cluster import (
     cluster,
     judge_ami_type,
     judge_kubernetes_version,
+    judge_public_blocks,
 )
 from ._demo_app import demo_app
 from ._findings import EKS_API, IAM_GUIDE, UNKNOWN, USER_GUIDE, Finding, Rule, Severity, known_items
@@ -151,6 +152,7 @@ __all__ = [
     "judge_pod",
     "judge_policy_arn",
     "judge_policy_document",
+    "judge_public_blocks",
     "judge_role_account",
     "judge_role_arn",
     "judge_role_binding",

@@ -132,6 +132,7 @@ RULES: Mapping[str, Described] = {
     "cluster-endpoint-world": Described(
         "The API server does not answer the whole internet.", MANDATORY, ("5.4.1",), ("CKV_AWS_38",), ("EKS.1",)
     ),
+    "cluster-endpoint-nobody": Described("The API server answers where somebody is.", ADVISORY),
     "cluster-endpoint-public": Described(
         "The API server is reached from inside the VPC only.", ADVISORY, ("5.4.2",), ("CKV_AWS_39",), ("EKS.1",)
     ),

@@ -148,6 +148,7 @@ def cluster(
             fix = "Write a block such as 203.0.113.0/24, with no host bits set"
             reason = f"this is not a CIDR block ({error})"
             findings.append(Finding("cluster-endpoint", where, value, reason, fix, endpoint_page))
+    findings += judge_public_blocks(public_access_cidrs)
     logs_page = USER_GUIDE + "control-plane-logs.html"
     findings += is_list("cluster-logs", "log_types", log_types, at_least=0)
     for where, value in known_items("log_types", log_types):
@@ -181,6 +182,21 @@ def cluster(
             USER_GUIDE + "access-entries.html",
         )
     return findings + judge_tags(tags)
+
+
+def judge_public_blocks(cidrs: Any, prop: str = "public_access_cidrs") -> list[Finding]:
+    """The blocks from which a public endpoint answers: that somebody is there. Blocks of documentation are nobody's."""
+    known_cidrs = [cidr for _, cidr in known_items(prop, cidrs) if isinstance(cidr, str)]
+    if not known_cidrs or not all(cidr.startswith(_DOCUMENTATION) for cidr in known_cidrs):
+        return []
+    reason = "these addresses are for documentation, so nobody outside the VPC reaches the API server"
+    fix = "Put your own in their place, as in: pulumi config set --path 'publicAccessCidrs[0]' <your address>/32"
+    page = USER_GUIDE + "cluster-endpoint.html"
+    return [Finding("cluster-endpoint-nobody", prop, known_cidrs, reason, fix, page, Severity.WARNING)]
+
+
+# RFC 5737.
+_DOCUMENTATION = ("192.0.2.", "198.51.100.", "203.0.113.")
 
 
 def judge_ami_type(value: Any, prop: str = "node_ami_type") -> list[Finding]:

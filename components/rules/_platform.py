@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from ._cluster import judge_ami_type, judge_kubernetes_version
+from ._cluster import judge_ami_type, judge_kubernetes_version, judge_public_blocks
 from ._findings import IAM_GUIDE, UNKNOWN, USER_GUIDE, Finding, Severity, known_items
 from ._trust import trusts_pod_identity
 
@@ -57,6 +57,7 @@ def _endpoint(props: Props) -> list[Finding]:
             reason = "the API server answers the whole internet"
             fix = "Say from where it is reached, in publicAccessCidrs, or set endpointPublicAccess to false"
             findings.append(Finding("cluster-endpoint-world", where, open_ or None, reason, fix, _ENDPOINT_PAGE))
+        findings += judge_public_blocks(cidrs, where)
         where = "vpcConfig.endpointPublicAccess"
         reason = "the API server has a public address"
         fix = "Set endpointPublicAccess to false where all who need it reach it inside the VPC"

@@ -75,6 +75,7 @@ CLUSTER = (
     "kubernetes-version-extended",
     "kubernetes-version-new",
     "cluster-endpoint-world",
+    "cluster-endpoint-nobody",
     "cluster-endpoint-public",
     "cluster-endpoint-private",
     "cluster-secrets",

@@ -1,6 +1,6 @@
 """The checks as policies: one for each rule, with its level, its exemptions and what it is called elsewhere."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -30,7 +30,11 @@ _SHOWN = 20
 
 @dataclass
 class Journal:
-    """What the policies did not decide, and what they let pass, until the summary has told."""
+    """What the policies for resources saw, what they did not decide, and what they let pass, until the summary has
+    told."""
+
+    inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By URN. A resource whose provider is not configured yet comes to the policies for stacks without properties."""
 
     undecided: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     """By URN and property, the policies that asked for it."""
@@ -57,6 +61,7 @@ class Journal:
             lines += later[:_SHOWN]
             if len(later) > _SHOWN:
                 lines.append(f"and those of {len(later) - _SHOWN} more")
+        self.inputs.clear()
         self.undecided.clear()
         self.exempted.clear()
         return lines
@@ -86,6 +91,8 @@ def _resource_policy(
             by_type.setdefault(kind, []).append(check)
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        if args.resource_type in TYPES:
+            journal.inputs[args.urn] = args.props
         for check in by_type.get(args.resource_type, ()):
             asked: set[str] = set()
             findings = check.judge(watched(args.props, asked))
@@ -102,7 +109,7 @@ def _stack_policy(
 ) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         asked: dict[str, set[str]] = {}
-        stack = Stack([_resource(resource, asked) for resource in args.resources])
+        stack = Stack([_resource(resource, asked, journal.inputs.get(resource.urn)) for resource in args.resources])
         reported: set[tuple[str, str]] = set()
         for check in checks:
             for urn, finding in check.judge(stack):
@@ -115,12 +122,12 @@ def _stack_policy(
     return StackValidationPolicy(validate=validate, **_about(name))
 
 
-def _resource(resource: PolicyResource, asked: dict[str, set[str]]) -> Resource:
+def _resource(resource: PolicyResource, asked: dict[str, set[str]], inputs: Mapping[str, Any] | None) -> Resource:
     read = resource.resource_type in TYPES
     return Resource(
         resource.urn,
         resource.resource_type,
-        watched(resource.props, asked.setdefault(resource.urn, set())) if read else {},
+        watched(resource.props, asked.setdefault(resource.urn, set()), inputs) if read else {},
         [dependency.urn for dependency in resource.dependencies],
         {
             name: [dependency.urn for dependency in dependencies]

@@ -14,11 +14,16 @@ from ._rules import rules
 UNKNOWN = rules.UNKNOWN
 
 
-def watched(props: Mapping[str, Any], asked: set[str]) -> Mapping[str, Any]:
-    """The properties; the path of each unknown value that is read goes to `asked`, as in `vpcConfig.subnetIds[0]`."""
-    value = _plain(props, "", asked)
-    assert isinstance(value, _Object)
-    return value
+def watched(props: Mapping[str, Any], asked: set[str], inputs: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """The properties; the path of each unknown value that is read goes to `asked`, as in `vpcConfig.subnetIds[0]`.
+
+    Where `inputs` are given they stand in for what `props` do not have, or do not know yet.
+    """
+    members = {key: _member(props, key, key, asked) for key in props}
+    for key in inputs or {}:
+        if members.get(key, UNKNOWN) is UNKNOWN:
+            members[key] = _member(inputs, key, key, asked)
+    return _Object(members, "", asked)
 
 
 def _plain(value: Any, path: str, asked: set[str]) -> Any:

@@ -192,3 +192,25 @@ def test_node_groups_are_told_their_subnets_by_dependency_at_preview(analyzer: A
     subnet = Made(SUBNET, "subnet", {"mapPublicIpOnLaunch": True})
     group = Made(NODE_GROUP, "nodes", {"subnetIds": UNKNOWN}, {"subnetIds": ["subnet"]})
     assert of("node-public-subnet", analyzer.stack([subnet, group]))
+
+
+def test_inputs_stand_in_for_what_a_provider_that_is_not_configured_yet_does_not_answer() -> None:
+    analyzer = Analyzer()
+    account = Made(
+        SERVICE_ACCOUNT,
+        "sa",
+        {
+            "metadata": {
+                "name": "demo-sa",
+                "namespace": "demo-ns",
+                "annotations": {"eks.amazonaws.com/role-arn": ROLE_ARN},
+            }
+        },
+    )
+    analyzer.resource(account.type, account.props, account.name)
+    found = of("irsa-left-over", analyzer.stack([ASSOCIATION_, replace(account, props={})]))
+    assert [violation.urn.rpartition("::")[2] for violation in found] == ["sa"]
+    # What came of it, once it is there, is what holds.
+    analyzer.resource(account.type, account.props, account.name)
+    gone = replace(account, props={"metadata": {"name": "demo-sa", "namespace": "demo-ns"}})
+    assert of("irsa-left-over", analyzer.stack([ASSOCIATION_, gone])) == []

@@ -137,3 +137,17 @@ def test_a_bad_output_beside_an_unknown_one_is_still_refused(deploy: Deploy) -> 
 
     with pytest.raises(InvalidArgs, match="kubernetes_version"):
         deploy(run, preview=True)
+
+
+def test_a_block_of_documentation_is_warned_of(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    deploy(program(public_access_cidrs=["203.0.113.0/24"]))
+    (line,) = said
+    assert "[cluster-endpoint-nobody]" in line
+    assert "pulumi config set --path" in line
+    said.clear()
+    allow = {"cluster-endpoint-nobody": "the demo is only read"}
+    made = deploy(program(public_access_cidrs=["203.0.113.0/24"], allow=allow))
+    assert made.only("eks:index:Cluster").inputs["publicAccessCidrs"] == ["203.0.113.0/24"]
+    assert said == []
