@@ -18,21 +18,21 @@ demo: $(READY) ## Deploy the blog's demo on the local twin, and let its pod list
 up: $(READY) ## Deploy the demo on the local twin.
 	$(LOCAL) up
 
-preview: $(READY) ## Show what `make up` would change.
-	$(LOCAL) pulumi preview --diff
+preview: $(READY) ## Show what `make up` would change, judged by the policy pack.
+	$(LOCAL) pulumi preview --diff --policy-pack policies
 
 destroy: $(READY) ## Destroy the demo, check that nothing is left, and remove the twin.
 	$(LOCAL) destroy
 
 test: lint $(READY) ## Check everything: linters, unit tests, and the real engine against the twin.
 	$(LOCAL) tools
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/unit tests/policies -n 2
 	# In a process of its own: it loads parts of the SDKs in a way that no program would.
 	$(BIN)/python -m pytest tests/twin/plugins
 	$(BIN)/python -m pytest tests/twin tests/workflows -n 2 --dist loadfile --ignore tests/twin/plugins
 
 unit: $(READY) ## Run the tests that need no engine and no twin.
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/unit tests/policies -n 2
 
 lint: $(READY) ## Check style and types.
 	$(BIN)/ruff format --check .

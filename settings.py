@@ -48,6 +48,8 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
         "endpoint_private_access": "endpointPrivateAccess",
         "endpoint_public_access": "endpointPublicAccess",
         "public_access_cidrs": "publicAccessCidrs",
+        "administrators": "administrators",
+        "viewers": "viewers",
         "log_types": "logTypes",
         "log_retention_days": "logRetentionDays",
         "deletion_protection": "deletionProtection",
@@ -140,10 +142,10 @@ def load() -> Settings:
     findings += rules.judge_bucket_patterns(values["readableBuckets"], "readableBuckets")
     # Tags go to every component: what is wrong with one is wrong with it once.
     findings = list({str(finding): finding for finding in findings}.values())
-    if findings:
-        raise InvalidArgs(
-            "The stack's configuration", [replace(f, property=f"{PROJECT}:{f.property}") for f in findings]
-        )
+    # Of what is only a warning the component tells.
+    errors = [finding for finding in findings if finding.severity is rules.Severity.ERROR]
+    if errors:
+        raise InvalidArgs("The stack's configuration", [replace(f, property=f"{PROJECT}:{f.property}") for f in errors])
     return Settings(values)
 
 

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from . import rules
-from ._base import after, refuse, token, validated
+from ._base import after, allowed, refuse, token, validated
 from ._effective import EffectiveAssociation
 
 
@@ -51,6 +51,9 @@ class PodIdentityAssociationArgs(TypedDict):
     """For how long to wait until it is effective, in seconds, 1 to 3600. Default: 120."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Tags for the association. Default: none."""
+    allow: NotRequired[Mapping[str, str]]
+    """What is right here although a rule finds it: the rule's id, as it stands in brackets in the finding, and the
+    reason. Default: nothing."""
 
 
 class PodIdentityAssociation(pulumi.ComponentResource):
@@ -86,6 +89,8 @@ class PodIdentityAssociation(pulumi.ComponentResource):
     """The namespace's name, once it exists."""
     ready: pulumi.Output[str]
     """The ServiceAccount's name, once a pod with it gets credentials: give this to whatever runs with it."""
+    allowed: pulumi.Output[Mapping[str, str]]
+    """What `allow` lets pass, with the reasons."""
 
     def __init__(self, name: str, args: PodIdentityAssociationArgs, opts: pulumi.ResourceOptions | None = None):
         # Only the wait at the end needs the kubeconfig: what is made before does not wait for it.
@@ -111,6 +116,7 @@ class PodIdentityAssociation(pulumi.ComponentResource):
                 "ready_timeout": args.get("ready_timeout", 120),
                 "tags": args.get("tags", {}),
             },
+            args.get("allow"),
         )
         if valid["create_namespace"] or valid["create_service_account"]:
             self._need_kubernetes(where)
@@ -165,6 +171,7 @@ class PodIdentityAssociation(pulumi.ComponentResource):
             self.ready = after(service_account, self.association_id, effective.urn)
         else:
             self.ready = after(service_account, self.association_id)
+        self.allowed = allowed(args)
         self.register_outputs(
             {
                 "association_id": self.association_id,
@@ -172,6 +179,7 @@ class PodIdentityAssociation(pulumi.ComponentResource):
                 "external_id": self.external_id,
                 "namespace": self.namespace,
                 "ready": self.ready,
+                "allowed": self.allowed,
             }
         )
 

@@ -43,6 +43,9 @@ class EksClusterArgs(TypedDict):
     """The blocks from which the public endpoint answers. Default: all, as in EKS."""
     administrators: NotRequired[Mapping[str, pulumi.Input[str]]]
     """ARNs of IAM roles or users who administer the cluster beside its creator, by a key of yours. Default: none."""
+    viewers: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """ARNs of IAM roles or users who may read Kubernetes objects, secrets excepted, by a key of yours: the role that
+    previews pull requests, for instance. Default: none."""
     log_types: NotRequired[Sequence[str]]
     """The control plane logs that go to CloudWatch. Default: `api`, `audit` and `authenticator`."""
     log_retention_days: NotRequired[pulumi.Input[int]]
@@ -122,6 +125,7 @@ class EksCluster(pulumi.ComponentResource):
                 "endpoint_public_access": args.get("endpoint_public_access", True),
                 "public_access_cidrs": args.get("public_access_cidrs"),
                 "administrators": args.get("administrators", {}),
+                "viewers": args.get("viewers", {}),
                 "log_types": args.get("log_types", DEFAULT_LOG_TYPES),
                 "log_retention_days": args.get("log_retention_days", 30),
                 "node_group_name": args.get("node_group_name", "dev"),
@@ -167,18 +171,8 @@ class EksCluster(pulumi.ComponentResource):
             public_access_cidrs=valid["public_access_cidrs"],
             authentication_mode=eks.AuthenticationMode.API,
             access_entries={
-                key: eks.AccessEntryArgs(
-                    principal_arn=principal,
-                    access_policies={
-                        "admin": eks.AccessPolicyAssociationArgs(
-                            policy_arn=partition.apply(
-                                lambda p: f"arn:{p}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
-                            ),
-                            access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
-                        )
-                    },
-                )
-                for key, principal in valid["administrators"].items()
+                **_access_entries(partition, valid["administrators"], "admin", "AmazonEKSClusterAdminPolicy"),
+                **_access_entries(partition, valid["viewers"], "view", "AmazonEKSViewPolicy"),
             }
             or None,
             enabled_cluster_log_types=list(valid["log_types"]),
@@ -315,3 +309,21 @@ class EksCluster(pulumi.ComponentResource):
             opts=child,
         )
         return after(self.cluster_name, nodes.id)
+
+
+def _access_entries(
+    partition: pulumi.Output[str], principals: Mapping[str, pulumi.Input[str]], key: str, policy: str
+) -> dict[str, eks.AccessEntryArgs]:
+    """Access entries of principals who have one of EKS's access policies for the whole cluster."""
+    return {
+        name: eks.AccessEntryArgs(
+            principal_arn=principal,
+            access_policies={
+                key: eks.AccessPolicyAssociationArgs(
+                    policy_arn=partition.apply(lambda p: f"arn:{p}:eks::aws:cluster-access-policy/{policy}"),
+                    access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
+                )
+            },
+        )
+        for name, principal in principals.items()
+    }

@@ -1,13 +1,13 @@
 """`DemoApp`: the blog's pod, which lists buckets with its own role."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from . import rules
-from ._base import token, validated
+from ._base import allowed, token, validated
 
 DEFAULT_IMAGE = "amazon/aws-cli:2.31.13"
 
@@ -30,6 +30,9 @@ class DemoAppArgs(TypedDict):
     """An image with the `aws` CLI, 2.15.0 or newer, by a fixed version. Default: `amazon/aws-cli:2.31.13`."""
     command: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """What the container runs, word by word. Default: `["sleep", "infinity"]`, so that commands can be run in it."""
+    allow: NotRequired[Mapping[str, str]]
+    """What is right here although a rule finds it: the rule's id, as it stands in brackets in the finding, and the
+    reason. Default: nothing."""
 
 
 class DemoApp(pulumi.ComponentResource):
@@ -46,6 +49,8 @@ class DemoApp(pulumi.ComponentResource):
 
     pod_name: pulumi.Output[str]
     """The pod's name, once it runs."""
+    allowed: pulumi.Output[Mapping[str, str]]
+    """What `allow` lets pass, with the reasons."""
 
     def __init__(self, name: str, args: DemoAppArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__(token("DemoApp"), name, {**args}, opts)
@@ -59,6 +64,7 @@ class DemoApp(pulumi.ComponentResource):
                 "image": args.get("image", DEFAULT_IMAGE),
                 "command": args.get("command", ["sleep", "infinity"]),
             },
+            args.get("allow"),
         )
         pod = kubernetes.core.v1.Pod(
             f"{name}-pod",
@@ -112,4 +118,5 @@ class DemoApp(pulumi.ComponentResource):
             ),
         )
         self.pod_name = pod.metadata.apply(lambda metadata: str(metadata.name))
-        self.register_outputs({"pod_name": self.pod_name})
+        self.allowed = allowed(args)
+        self.register_outputs({"pod_name": self.pod_name, "allowed": self.allowed})

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from ._findings import EKS_API, Finding, booleans, known, one_of, whole_number
+from ._iam import SESSION_POLICY_SIZE
 from ._names import judge_cluster_name, judge_namespace, judge_role_arn, judge_service_account, judge_tags
-from ._role import SESSION_POLICY_SIZE
+from ._workload import judge_identity
 
 POD_SECURITY_STANDARDS = ("privileged", "baseline", "restricted")
 
@@ -34,6 +35,7 @@ def association(
     findings = judge_cluster_name(cluster_name)
     findings += judge_namespace(namespace)
     findings += judge_service_account(service_account)
+    findings += judge_identity(namespace, service_account)
     findings += judge_role_arn(role_arn)
     findings += judge_role_arn(target_role_arn, "target_role_arn")
     findings += booleans(

@@ -112,6 +112,7 @@ def cluster(
     node_desired_size: Any = None,
     node_disk_size: Any = None,
     administrators: Any = None,
+    viewers: Any = None,
     deletion_protection: Any = None,
     auto_mode: Any = None,
     tags: Any = None,
@@ -171,16 +172,24 @@ def cluster(
         node_desired_size,
         node_disk_size,
     )
-    for key, principal in administrators.items() if isinstance(administrators, Mapping) else ():
-        findings += matches(
-            "cluster-administrators",
-            f"administrators.{key}",
-            principal,
-            rf"arn:{PARTITION}:iam::{ACCOUNT}:(role|user)/.+",
-            "an access entry is for one IAM role or user",
-            "Give its ARN, with its path",
-            USER_GUIDE + "access-entries.html",
-        )
+    access_page = USER_GUIDE + "access-entries.html"
+    entries = {"administrators": administrators, "viewers": viewers}
+    for prop, principals in entries.items():
+        for key, principal in principals.items() if isinstance(principals, Mapping) else ():
+            findings += matches(
+                "cluster-administrators",
+                f"{prop}.{key}",
+                principal,
+                rf"arn:{PARTITION}:iam::{ACCOUNT}:(role|user)/.+",
+                "an access entry is for one IAM role or user",
+                "Give its ARN, with its path",
+                access_page,
+            )
+    if isinstance(administrators, Mapping) and isinstance(viewers, Mapping):
+        for key in sorted(set(administrators) & set(viewers)):
+            reason = "an administrator has this key, which names the access entry"
+            fix = "Rename one of them"
+            findings.append(Finding("cluster-administrators", f"viewers.{key}", viewers[key], reason, fix, access_page))
     return findings + judge_tags(tags)
 
 

@@ -113,9 +113,25 @@ def test_administrators_become_access_entries(deploy: Deploy) -> None:
     assert policy["policyArn"] == "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
 
+def test_viewers_read_and_no_more(deploy: Deploy) -> None:
+    principal = f"arn:aws:iam::{ACCOUNT}:role/preview"
+    entries = deploy(program(viewers={"ci": principal})).only("eks:index:Cluster").inputs["accessEntries"]
+    (policy,) = entries["ci"]["accessPolicies"].values()
+    # The policy that reads secrets too has another name.
+    assert policy["policyArn"] == "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+
+
 @pytest.mark.parametrize(
     ("args", "properties"),
     [
+        ({"viewers": {"ci": "preview"}}, {"viewers.ci"}),
+        (
+            {
+                "administrators": {"ci": f"arn:aws:iam::{ACCOUNT}:role/a"},
+                "viewers": {"ci": f"arn:aws:iam::{ACCOUNT}:role/b"},
+            },
+            {"viewers.ci"},
+        ),
         ({"cluster_name": "-demo"}, {"cluster_name"}),
         ({"kubernetes_version": "1.28", "node_ami_type": "AL2_x86_64"}, {"kubernetes_version", "node_ami_type"}),
         ({"node_min_size": 4}, {"node_min_size", "node_desired_size"}),

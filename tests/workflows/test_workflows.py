@@ -302,8 +302,7 @@ def pulumi_command(step: Mapping[str, Any]) -> list[str]:
         command.append("--suppress-outputs")
     packs = given.pop("policyPacks").split()
     assert packs == ["policies"]
-    if (ROOT / "policies" / "PulumiPolicy.yaml").exists():
-        command += [word for pack in packs for word in ("--policy-pack", pack)]
+    command += [word for pack in packs for word in ("--policy-pack", pack)]
     # What is left is about GitHub's pages, and about which Pulumi is installed.
     rest = {"pulumi-version", "comment-on-pr", "comment-on-summary", "edit-pr-comment", "always-include-summary"}
     assert set(given) <= rest
