@@ -71,8 +71,9 @@ class PodIdentityAssociation(pulumi.ComponentResource):
     to be one of the cluster's own: `opts=pulumi.ResourceOptions(providers=[...])`. The ServiceAccount never gets the
     annotation of IAM roles for service accounts (IRSA).
 
-    Raises `InvalidArgs` on names that Kubernetes would refuse, on ARNs that are not a role's, on a session policy
-    together with session tags, and where objects are to be made and no Kubernetes provider is given. The deployment
+    Raises `InvalidArgs` on names that Kubernetes would refuse, on ARNs that are not a role's, on a role of another
+    account, on a session policy together with session tags, and where objects are to be made and no Kubernetes provider
+    is given. The deployment
     fails when the association is not effective within `ready_timeout`; the next one waits again.
 
     See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html and
@@ -126,7 +127,7 @@ class PodIdentityAssociation(pulumi.ComponentResource):
             cluster_name=valid["cluster_name"],
             namespace=valid["namespace"],
             service_account=valid["service_account"],
-            role_arn=valid["role_arn"],
+            role_arn=self._of_this_account(where, valid["role_arn"], valid["target_role_arn"], args.get("allow")),
             target_role_arn=valid["target_role_arn"],
             disable_session_tags=valid["disable_session_tags"],
             policy=valid["session_policy"],
@@ -182,6 +183,22 @@ class PodIdentityAssociation(pulumi.ComponentResource):
                 "allowed": self.allowed,
             }
         )
+
+    def _of_this_account(
+        self,
+        where: str,
+        role_arn: pulumi.Input[str],
+        target_role_arn: pulumi.Input[str] | None,
+        allow: Mapping[str, str] | None,
+    ) -> pulumi.Output[str]:
+        # The cluster's account is the one in which it is asked for an association.
+        account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
+
+        def judged(role: str, account: str, target: str | None) -> str:
+            refuse(where, rules.judge_role_account(role, account, target_role_arn=target), allow)
+            return role
+
+        return pulumi.Output.all(role_arn, account, target_role_arn).apply(lambda known: judged(*known))
 
     def _need_kubernetes(self, where: str) -> None:
         # Without one, Pulumi would take whatever cluster the operator's own kubeconfig happens to name.

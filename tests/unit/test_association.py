@@ -153,6 +153,7 @@ def test_an_unknown_role_is_no_error(deploy: Deploy) -> None:
         ({"tags": {"aws:x": "1", "ok": "2"}}, {"tags.aws:x"}),
         ({"create_service_account": False}, {"create_service_account"}),
         ({"service_account": "default"}, {"service_account"}),
+        ({"role_arn": "arn:aws:iam::210987654321:role/theirs"}, {"role_arn"}),
         ({"allow": {"default-service-acount": "none"}}, {"allow.default-service-acount"}),
         ({"create_namespace": "yes", "ready_timeout": 0}, {"create_namespace", "ready_timeout"}),
         ({"pod_security_standard": lambda: pulumi.Output.from_input("strict")}, {"pod_security_standard"}),
