@@ -8,27 +8,13 @@ https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIde
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Protocol
 
 from .eks.service import EksService
 from .eks.store import Cluster
 from .front import Request
-from .protocol import (
-    CommonError,
-    HttpReply,
-    Router,
-    ServiceError,
-    bad_parameter,
-    operations_of,
-    parse_request,
-    render_common_error,
-    render_error,
-    render_result,
-    violations,
-)
-
-log = logging.getLogger(__name__)
+from .protocol import HttpReply, Operation, ServiceError, render_result
+from .serving import Serving
 
 
 class TokenVerifier(Protocol):
@@ -62,34 +48,15 @@ class EksAuthService:
     def __init__(self, eks: EksService, verifier: TokenVerifier | None = None) -> None:
         self._eks = eks
         self._verifier = verifier or NoTokens()
-        self._operations = operations_of("eks-auth")
-        self._router = Router(self._operations)
+        self._serving = Serving("eks-auth", "EKS Auth", self._assume)
 
     def handle(self, request: Request) -> HttpReply:
         """Answer one request; never raises."""
-        found = self._router.match(request.method, request.raw_path)
-        if found is None:
-            message = f"EKS Auth has no operation at {request.method} {request.raw_path}"
-            return render_common_error(CommonError("UnknownOperationException", message, 404))
-        name, labels = found
-        operation = self._operations[name]
-        try:
-            params = parse_request(operation, labels, request.query, request.headers, request.body)
-            assert operation.input_shape is not None
-            for problem in violations(operation.input_shape, params):
-                raise bad_parameter(operation, problem)
-            return render_result(operation, self._assume(params, request.region))
-        except ServiceError as error:
-            return render_error(operation, error)
-        except CommonError as error:
-            return render_common_error(error)
-        except Exception:
-            log.exception("%s failed", name)
-            return render_error(operation, ServiceError("InternalServerException", "Internal failure."))
+        return self._serving.handle(request)
 
-    def _assume(self, params: dict[str, Any], region: str) -> dict[str, Any]:
+    def _assume(self, operation: Operation, params: dict[str, Any], request: Request) -> HttpReply:
         name = params["clusterName"]
-        cluster = self._eks.find_cluster(name, region)
+        cluster = self._eks.find_cluster(name, request.region)
         if cluster is None:
             raise ServiceError("ResourceNotFoundException", f"No cluster found for name: {name}.")
-        return self._verifier.assume_role(cluster, params["token"])
+        return render_result(operation, self._verifier.assume_role(cluster, params["token"]))

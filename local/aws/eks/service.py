@@ -11,19 +11,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ..front import Request
-from ..protocol import (
-    CommonError,
-    HttpReply,
-    Router,
-    ServiceError,
-    bad_parameter,
-    operations_of,
-    parse_request,
-    render_common_error,
-    render_error,
-    render_result,
-    violations,
-)
+from ..protocol import HttpReply, Operation, bad_parameter, operations_of, render_result
+from ..serving import Serving
 from . import (  # imported for the behaviours that they register
     access,
     addons,
@@ -105,43 +94,19 @@ class EksService:
         self._account = account
         self._lock_of = lock_of
         self._data_plane = data_plane or NoKubernetes()
-        self._operations = operations_of("eks")
-        self._router = Router(self._operations)
+        self._serving = Serving("eks", "EKS", self._respond)
         self.lifecycle = Lifecycle(self.store, self.lock, transition, self._complete)
 
     def handle(self, request: Request) -> HttpReply:
         """Answer one request; never raises."""
-        found = self._router.match(request.method, request.raw_path)
-        if found is None:
-            message = f"EKS has no operation at {request.method} {request.raw_path}"
-            return render_common_error(CommonError("UnknownOperationException", message, 404))
-        name, labels = found
-        operation = self._operations[name]
-        try:
-            params = parse_request(operation, labels, request.query, request.headers, request.body)
-            if operation.input_shape is not None:
-                for problem in violations(operation.input_shape, params):
-                    raise bad_parameter(operation, problem)
-            with self.lock:
-                self.lifecycle.settle()
-                result = self._answer(self._call(name, request.region, request.access_key), params)
-                # Rendered under the lock: descriptions are live and another call may change them.
-                return render_result(operation, result)
-        except ServiceError as error:
-            try:
-                return render_error(operation, error)
-            except AssertionError:
-                return self._fault(name)
-        except CommonError as error:
-            return render_common_error(error)
-        except Exception:  # noqa: BLE001 - a fault of ours must reach the client as one, not as a lost connection
-            return self._fault(name)
+        return self._serving.handle(request)
 
-    @staticmethod
-    def _fault(name: str) -> HttpReply:
-        log.exception("%s failed", name)
-        message = f"{name} failed inside the local endpoint; its log has the trace"
-        return render_common_error(CommonError("InternalFailure", message, 500))
+    def _respond(self, operation: Operation, params: dict[str, Any], request: Request) -> HttpReply:
+        with self.lock:
+            self.lifecycle.settle()
+            result = self._answer(self._call(operation.name, request.region, request.access_key), params)
+            # Rendered under the lock: descriptions are live and another call may change them.
+            return render_result(operation, result)
 
     def reset(self) -> None:
         """Forget everything, and end what runs."""
@@ -166,7 +131,7 @@ class EksService:
     def _call(self, operation: str, region: str, access_key: str) -> Call:
         partition = _partition(region)
         return Call(
-            operation=self._operations[operation],
+            operation=self._serving.operations[operation],
             access_key=access_key,
             partition=partition,
             store=self.store,
