@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 LOCAL  := $(BIN)/python -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview destroy test unit lint format bench clean
+.PHONY: help demo up preview destroy test unit lint docs format bench clean
 
 help: ## Say what there is to make.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: $(READY) ## Check style and types.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
+
+docs: $(READY) ## Write what is made from the source: reference, presets, the package's schema.
+	$(BIN)/python -m docs.generate
 
 format: $(READY) ## Put the code in its standard format.
 	$(BIN)/ruff format .

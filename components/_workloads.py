@@ -5,15 +5,18 @@ Pure, as the rules are: a mapping in, findings out.
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import presets, rules
+from . import documents, presets, rules
 from .rules import UNKNOWN, Finding
 
 ASSOCIATIONS_PER_CLUSTER = 5_000
 """EKS's limit, which is not raised. See https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html."""
+
+BUILT_IN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
+"""Namespaces that every cluster has."""
 
 ROLE = (
     "statements",
@@ -28,9 +31,10 @@ ROLE = (
 )
 """What is said of the role that is made for a workload, as in `PodIdentityRoleArgs`."""
 
+SUBJECT = ("namespace", "service_account")
+"""Whom the association is for."""
+
 ASSOCIATION = (
-    "namespace",
-    "service_account",
     "target_role_arn",
     "session_policy",
     "create_namespace",
@@ -41,142 +45,317 @@ ASSOCIATION = (
 )
 """What is said of its associations, as in `PodIdentityAssociationArgs`."""
 
+BUILT_IN = {
+    "automount_service_account_token": False,
+    "description": "Assumed by pods through EKS Pod Identity",
+}
+"""What holds where nothing is said; said to be nothing, it is left to Kubernetes and IAM."""
+
 BOTH = ("disable_session_tags", "tags")
-OWN = ("preset", "scope", "role_arn", "clusters", "former_name")
-FIELDS = frozenset((*ROLE, *ASSOCIATION, *BOTH, *OWN))
+SOURCES = ("preset", "statements", "role_arn")
+OWN = ("preset", "scope", "role_arn", "addon", "clusters", "former_name", "allow")
+FIELDS = frozenset((*ROLE, *SUBJECT, *ASSOCIATION, *BOTH, *OWN))
+
+PLAIN = (*SUBJECT, *OWN, "create_namespace", "create_service_account", "disable_session_tags", "ready_timeout")
+"""What decides which resources there are, or what they are called: it has to be known when the program runs. So has a
+role's ARN, but only that there is one."""
 
 Workload = dict[str, Any]
+
+
+@dataclass
+class Judgement:
+    """What was found, and what passes because a workload's `allow` says so, with the reason."""
+
+    findings: list[Finding] = field(default_factory=list)
+    allowed: list[tuple[Finding, str]] = field(default_factory=list)
 
 
 def complete(workloads: Mapping[str, Any], defaults: Mapping[str, Any], clusters: Sequence[str]) -> dict[str, Workload]:
     """The workloads in the order of their names, with their defaults: those given, then those of their presets.
 
-    A workload's own tags come on top of the default ones.
+    A workload's own tags come on top of the default ones. Where it says itself where its permissions come from (a
+    preset, statements or a role), nothing of that is taken from the defaults. None takes a default away.
     """
-    done: dict[str, Workload] = {}
-    for key, given in sorted(workloads.items()):
-        workload = {**defaults, **given, "tags": {**defaults.get("tags", {}), **given.get("tags", {})}}
-        if given.get("role_arn") is not None:
-            # Its permissions are its own: what the defaults say of roles is for those that are made.
-            workload = {f: v for f, v in workload.items() if f in given or f not in (*ROLE, "preset", "scope")}
-        preset = presets.PRESETS.get(workload.get("preset", ""))
-        if preset is not None:
-            workload.setdefault("namespace", preset.namespace)
-            workload.setdefault("service_account", preset.service_account)
-        workload.setdefault("clusters", list(clusters))
-        workload.setdefault("create_namespace", True)
-        workload.setdefault("create_service_account", True)
-        done[key] = {field: value for field, value in workload.items() if value is not None}
-    return done
+    return {key: _complete(given, defaults, clusters) for key, given in sorted(workloads.items())}
 
 
-def judge(workloads: Any, defaults: Any, clusters: Sequence[str], partition: str | None = None) -> list[Finding]:
-    """Judge all workloads at once: each for itself, and that no two of them are one to EKS."""
-    findings: list[Finding] = []
+def _complete(given: Mapping[str, Any], defaults: Mapping[str, Any], clusters: Sequence[str]) -> Workload:
+    inherited = dict(defaults)
+    if any(given.get(source) is not None for source in SOURCES):
+        _drop(inherited, *SOURCES, "scope")
+    if given.get("role_arn") is not None:
+        # Its permissions are its own: what the defaults say of roles is for those that are made.
+        _drop(inherited, *ROLE)
+    if given.get("addon") is not None:
+        _drop(inherited, *ASSOCIATION, "disable_session_tags")
+    workload = {**BUILT_IN, **inherited, **given}
+    for merged in ("tags", "allow"):
+        workload[merged] = {**(inherited.get(merged) or {}), **(given.get(merged) or {})}
+    workload = {said: value for said, value in workload.items() if value is not None}
+    if "role_arn" in workload and "description" not in {**inherited, **given}:
+        del workload["description"]
+
+    preset = presets.PRESETS.get(workload["preset"]) if isinstance(workload.get("preset"), str) else None
+    if preset is not None:
+        for said, value in (("namespace", preset.namespace), ("service_account", preset.service_account)):
+            if value is not None:
+                workload.setdefault(said, value)
+    workload.setdefault("clusters", list(clusters))
+    if "addon" in workload:
+        workload |= {"create_namespace": False, "create_service_account": False}
+    workload.setdefault("create_service_account", True)
+    # Who brings the ServiceAccount brings the namespace that it is in.
+    built_in = isinstance(workload.get("namespace"), str) and workload["namespace"] in BUILT_IN_NAMESPACES
+    workload.setdefault("create_namespace", workload["create_service_account"] is not False and not built_in)
+    return workload
+
+
+def _drop(workload: Workload, *fields: str) -> None:
+    for said in fields:
+        workload.pop(said, None)
+
+
+def judge(workloads: Any, defaults: Any, clusters: Sequence[str]) -> Judgement:
+    """Judge all workloads at once: each for itself, and that no two of them are one to EKS or to Pulumi.
+
+    `clusters` are the keys of the clusters that there are.
+    """
+    judgement = Judgement()
+    findings = judgement.findings
     for prop, value in (("workloads", workloads), ("defaults", defaults)):
         if not isinstance(value, Mapping):
-            return [Finding("workload", prop, value, "this is a mapping", "Write {name: {…}}")]
+            findings.append(Finding("workload", prop, value, "this is a mapping", "Write {name: {…}}"))
+    if findings:
+        return judgement
     findings += _fields("defaults", defaults)
-    for key, given in workloads.items():
+    for key, given in sorted(workloads.items(), key=lambda item: str(item[0])):
         where = f"workloads.{key}"
+        findings += judge_key(where, key, "a workload")
         if not isinstance(given, Mapping):
             findings.append(Finding("workload", where, given, "a workload is a mapping", "Write {namespace: …}"))
-            continue
-        findings += _name(where, key) + _fields(where, given)
+        else:
+            findings += _fields(where, given)
     if findings:
         # What is not understood cannot be completed.
-        return findings
+        return judgement
     completed = complete(workloads, defaults, clusters)
     for key, workload in completed.items():
-        findings += [
-            replace(finding, property=f"workloads.{key}.{finding.property}")
-            for finding in _one(workload, clusters, partition)
-        ]
-    return findings + _together(completed)
+        found = judge_one(workload, clusters, workloads[key], f"workloads.{key}.")
+        stay, passed = rules.let_pass(found, workload["allow"])
+        findings += stay
+        judgement.allowed += [(finding, workload["allow"][finding.rule]) for finding in passed]
+        if not has_output(workload):
+            # By default it may be there for another workload.
+            own, needed = workloads[key].get("allow") or {}, {finding.rule for finding in passed}
+            findings += rules.judge_unneeded(own, needed, f"workloads.{key}.allow")
+    findings += _together(completed)
+    return judgement
 
 
-def _name(where: str, key: Any) -> list[Finding]:
-    return [
-        replace(finding, reason="this cannot name a workload, which its resources are named after")
-        for finding in rules.judge_namespace(key, where)
-    ]
+def judge_single(given: Mapping[str, Any]) -> Judgement:
+    """Judge the one workload of a `PodIdentity`, by the names of its arguments."""
+    judgement = Judgement(_fields("", given))
+    for said in ("clusters", "former_name"):
+        if said in given:
+            judgement.findings.append(Finding("workload-field", said, given[said], "there is one", f"Remove {said}"))
+    if not judgement.findings:
+        workload = _complete(given, {}, [""])
+        judgement.findings, passed = rules.let_pass(judge_one(workload, [""], given), workload["allow"])
+        judgement.allowed = [(finding, workload["allow"][finding.rule]) for finding in passed]
+        if not has_output(workload):
+            judgement.findings += rules.judge_unneeded(workload["allow"], {finding.rule for finding in passed})
+    return judgement
+
+
+def judge_key(where: str, key: Any, what: str) -> list[Finding]:
+    """Judge the name that resources are named after."""
+    reason = f"this cannot name {what}, which resources are named after"
+    return [replace(finding, rule="workload-name", reason=reason) for finding in rules.judge_namespace(key, where)]
 
 
 def _fields(where: str, given: Mapping[str, Any]) -> list[Finding]:
     findings = []
-    for field in sorted(set(given) - FIELDS):
-        close = difflib.get_close_matches(field, FIELDS, n=1)
+    for said in sorted(set(given) - FIELDS, key=str):
+        close = difflib.get_close_matches(str(said), FIELDS, n=1)
         fix = f"Perhaps you mean {close[0]}" if close else f"Use {', '.join(sorted(FIELDS))}"
         findings.append(
-            Finding("workload-field", f"{where}.{field}", given[field], "a workload has no such field", fix)
+            Finding("workload-field", _at(where, said), plain(given[said]), "a workload has no such field", fix)
         )
-    tags = given.get("tags")
-    if tags is not None and not isinstance(tags, Mapping):
-        findings += rules.judge_tags(tags, f"{where}.tags")
-    return findings
+    for said in ("tags", "managed_policy_arns"):
+        value = given.get(said)
+        if value is None:
+            continue
+        if not isinstance(value, Mapping):
+            findings.append(Finding(said, _at(where, said), plain(value), "this is a mapping", "Write {key: value}"))
+            continue
+        findings += [
+            Finding(said, _at(where, f"{said}.{key}"), plain(value[key]), "a key is a text", "Put it in quotes")
+            for key in value
+            if not isinstance(key, str)
+        ]
+    allow = given.get("allow")
+    return findings + rules.judge_allow(plain(allow), _at(where, "allow"))
 
 
-def _one(workload: Workload, clusters: Sequence[str], partition: str | None) -> list[Finding]:
-    known = {field: _plain(value) for field, value in workload.items()}
-    findings = _permissions(known, partition)
-    for field in ("namespace", "service_account"):
-        if field not in known:
-            fix = f"Give {field}, or a preset whose workload has a customary one"
-            findings.append(Finding("workload", field, None, f"there is no {field}", fix))
-    for key in known["clusters"] if isinstance(known["clusters"], Sequence) else ():
-        if key not in clusters:
-            fix = f"Use {', '.join(clusters)}"
-            findings.append(Finding("workload-cluster", "clusters", key, "there is no cluster of that name", fix))
-    if not known["clusters"]:
-        fix = "Name one, or leave clusters out for all"
-        findings.append(Finding("workload-cluster", "clusters", [], "the workload is in no cluster", fix))
-    findings += rules.association(**{field: known[field] for field in (*ASSOCIATION, *BOTH) if field in known})
+def _at(where: str, said: object) -> str:
+    return f"{where}.{said}" if where else str(said)
+
+
+def judge_one(workload: Workload, clusters: Sequence[str], given: Mapping[str, Any], prefix: str = "") -> list[Finding]:
+    """Judge a completed workload for itself. `given` is what was said of it, and not only by default; `prefix` comes
+    before the properties of the findings."""
+    known = {said: plain(value) for said, value in workload.items()}
+    findings = [
+        Finding("workload-plain", said, None, "this has to be known when the program runs", "Give it as it is")
+        for said in PLAIN
+        if said in known and said != "role_arn" and is_later(workload[said])
+    ]
+    findings += _source(known, given)
+    for said in SUBJECT:
+        if said not in known:
+            fix = f"Give {said}, or a preset whose workload has a customary one"
+            findings.append(Finding("workload", said, None, f"there is no {said}", fix))
+    findings += _places(known["clusters"], clusters)
+    if known["create_namespace"] is True and _in(known.get("namespace"), BUILT_IN_NAMESPACES):
+        reason = "every cluster has this namespace"
+        fix = "Remove create_namespace"
+        findings.append(Finding("workload-namespace", "create_namespace", True, reason, fix))
+    findings += _addon(known, given)
+    findings += rules.association(
+        **{said: known[said] for said in (*SUBJECT, *ASSOCIATION, *BOTH) if said in known},
+    )
     if "role_arn" in known:
         findings += rules.judge_role_arn(known["role_arn"])
-    judged = rules.role(**{field: known[field] for field in (*ROLE, *BOTH) if field in known})
+        findings += rules.judge_role_account(known["role_arn"], None, target_role_arn=known.get("target_role_arn"))
+    findings += rules.role(**{said: known[said] for said in (*ROLE, *BOTH) if said in known})
+    findings += _policies(known)
     # What both rules say of what both have is said once.
-    return list({str(finding): finding for finding in [*findings, *judged]}.values())
+    return list({str(f): replace(f, property=f"{prefix}{f.property}") for f in findings}.values())
 
 
-def _permissions(known: Workload, partition: str | None) -> list[Finding]:
-    sources = [field for field in ("preset", "statements", "managed_policy_arns") if field in known]
+def _source(known: Workload, given: Mapping[str, Any]) -> list[Finding]:
+    """Where the permissions come from."""
     if "role_arn" in known:
         reason = "the role exists already, and is not changed from here"
         return [
-            Finding("workload-role", field, known[field], reason, f"Remove {field}, or role_arn to have a role made")
-            for field in ("preset", "scope", *ROLE)
-            if field in known
+            Finding("workload-role", said, known[said], reason, f"Remove {said}, or role_arn to have a role made")
+            for said in ("preset", "scope", *ROLE)
+            if said in known
         ]
-    if not sources:
-        fix = "Give preset, statements, managed_policy_arns, or role_arn for a role that exists"
-        return [Finding("workload-role", "preset", None, "nothing says what the pods may do", fix)]
     if "preset" in known:
         if "statements" in known:
             fix = "Remove one of them: make a second workload, or copy the preset's statements"
             return [Finding("workload-role", "statements", known["statements"], "there is a preset already", fix)]
-        return presets.judge(known["preset"], known.get("scope"), partition=partition)
+        if not isinstance(known["preset"], str):
+            fix = f"Use one of {', '.join(presets.PRESETS)}"
+            return [Finding("preset-name", "preset", known["preset"], "there is no such preset", fix)]
+        return presets.judge(known["preset"], known.get("scope"))
     if "scope" in known:
         return [Finding("workload-role", "scope", known["scope"], "a scope is that of a preset", "Give preset too")]
+    if not any(said in known for said in ("statements", "managed_policy_arns", "target_role_arn")):
+        fix = "Give preset, statements, managed_policy_arns, or role_arn for a role that exists"
+        return [Finding("workload-role", "preset", None, "nothing says what the pods may do", fix)]
     return []
+
+
+def _places(named: Any, clusters: Sequence[str]) -> list[Finding]:
+    if named is UNKNOWN:
+        return []
+    if not isinstance(named, list):
+        return [Finding("workload-cluster", "clusters", named, "this is a list", "Write [prod, …]")]
+    if not named:
+        fix = "Name one, or leave clusters out for all"
+        return [Finding("workload-cluster", "clusters", [], "the workload is in no cluster", fix)]
+    fix = f"Use {', '.join(clusters)}"
+    return [
+        Finding("workload-cluster", f"clusters[{i}]", key, "there is no cluster of that name", fix)
+        for i, key in enumerate(named)
+        if key not in clusters
+    ]
+
+
+def _addon(known: Workload, given: Mapping[str, Any]) -> list[Finding]:
+    if "addon" not in known:
+        return []
+    page = rules.USER_GUIDE + "add-ons-iam.html"
+    findings = judge_addon_name(known["addon"])
+    definition = presets.PRESETS.get(known["preset"]) if isinstance(known.get("preset"), str) else None
+    if definition is not None and isinstance(known["addon"], str) and definition.addon != known["addon"]:
+        reason = f"the preset {definition.name} is not that add-on's"
+        fix = f"Write {definition.addon}" if definition.addon else "Remove addon: the workload makes its association"
+        findings.append(Finding("workload-addon", "addon", known["addon"], reason, fix, page))
+    reason = "the association is the add-on's, which takes a ServiceAccount and a role and nothing else"
+    findings += [
+        Finding("workload-addon", said, plain(given[said]), reason, f"Remove {said}, or addon", page)
+        for said in (*ASSOCIATION, "disable_session_tags")
+        if given.get(said) is not None
+    ]
+    return findings
+
+
+def judge_addon_name(value: Any, prop: str = "addon") -> list[Finding]:
+    """Judge the name of an EKS add-on."""
+    if value is UNKNOWN or (isinstance(value, str) and value and all(c.isalnum() or c in "-_" for c in value)):
+        return []
+    fix = "Use a name that `aws eks describe-addon-versions` lists, such as aws-ebs-csi-driver"
+    return [Finding("addon-name", prop, value, "no EKS add-on has such a name", fix)]
+
+
+def _policies(known: Workload) -> list[Finding]:
+    findings = []
+    for key in known.get("managed_policy_arns", {}):
+        if key in _OWN_POLICIES:
+            reason = "this is what an attachment of the role's own policies is called"
+            where = f"managed_policy_arns.{key}"
+            findings.append(
+                Finding("workload-name", where, plain(known["managed_policy_arns"][key]), reason, "Rename it")
+            )
+    statements = known.get("statements")
+    if isinstance(statements, list) and all(isinstance(s, Mapping) for s in statements) and not has_output(statements):
+        text = documents.to_json(documents.permissions(statements))
+        findings += rules.judge_document_size("statements", text, rules.MANAGED_POLICY_SIZE)
+    return findings
+
+
+_OWN_POLICIES = frozenset({"policy", "target-role", *(f"policy-{number}" for number in range(2, 11))})
 
 
 def _together(completed: Mapping[str, Workload]) -> list[Finding]:
     findings: list[Finding] = []
-    seen: dict[tuple[Any, ...], str] = {}
+    subjects: dict[tuple[Any, ...], str] = {}
+    standards: dict[str, tuple[str, Any]] = {}
+    names: dict[tuple[str, str], str] = {}
+    former: dict[str, str] = {}
     count: Counter[str] = Counter()
     for key, workload in completed.items():
-        for cluster in sorted(set(workload["clusters"])):
+        where = f"workloads.{key}"
+        for kind, name, prop in _names(key, workload):
+            other = names.setdefault((kind, name), prop)
+            if other != prop:
+                reason = f"its resources would have the names of those of {other}: both come to {name}"
+                findings.append(Finding("workload-name", prop, name, reason, "Rename one of them"))
+        findings += _former(key, workload.get("former_name"), completed, former)
+        standard = workload.get("pod_security_standard", "restricted")
+        if workload["create_namespace"] is True and isinstance(workload.get("namespace"), str):
+            of, said = standards.setdefault(workload["namespace"], (key, standard))
+            if said != standard:
+                reason = f"the namespace is made once, and workloads.{of} says {said}"
+                fix = "Say the same for both"
+                prop = f"{where}.pod_security_standard"
+                findings.append(Finding("workload-namespace", prop, standard, reason, fix))
+        for cluster in _clusters(workload):
             count[cluster] += 1
             subject = (cluster, workload.get("namespace"), workload.get("service_account"))
-            if any(part is None or _is_later(part) for part in subject):
+            if not all(isinstance(part, str) for part in subject):
                 continue
-            if subject in seen:
-                reason = f"in cluster {cluster}, {seen[subject]} has the ServiceAccount {subject[2]} already"
+            other = subjects.setdefault(subject, key)
+            if other != key:
+                reason = f"in cluster {cluster}, {other} has the ServiceAccount {subject[2]} already"
                 fix = "Give each its own ServiceAccount, or one workload the permissions of both"
                 page = rules.EKS_API + "API_CreatePodIdentityAssociation.html"
-                where = f"workloads.{key}.service_account"
-                findings.append(Finding("association-duplicate", where, subject[2], reason, fix, page))
-            seen.setdefault(subject, key)
+                prop = f"{where}.service_account"
+                findings.append(Finding("association-duplicate", prop, subject[2], reason, fix, page))
     for cluster, number in sorted(count.items()):
         if number > ASSOCIATIONS_PER_CLUSTER:
             reason = f"a cluster has {ASSOCIATIONS_PER_CLUSTER} associations at most, and {cluster} would have more"
@@ -185,14 +364,61 @@ def _together(completed: Mapping[str, Workload]) -> list[Finding]:
     return findings
 
 
-def _plain(value: Any) -> Any:
+def _names(key: str, workload: Workload) -> Iterator[tuple[str, str, str]]:
+    """What resources are called after in two parts, which may come to the same: the kind, the name, and whose it is."""
+    for cluster in _clusters(workload):
+        yield "association", f"{key}-{cluster}", f"workloads.{key}.clusters.{cluster}"
+        if workload["create_namespace"] is True and isinstance(workload.get("namespace"), str):
+            yield "namespace", f"{workload['namespace']}-{cluster}", f"namespace {workload['namespace']} in {cluster}"
+    for policy in workload.get("managed_policy_arns", {}):
+        yield "attachment", f"{key}-{policy}", f"workloads.{key}.managed_policy_arns.{policy}"
+
+
+def _clusters(workload: Workload) -> list[str]:
+    named = workload["clusters"]
+    return sorted({key for key in named if isinstance(key, str)}) if isinstance(named, list) else []
+
+
+def _former(key: str, former: Any, completed: Mapping[str, Workload], seen: dict[str, str]) -> list[Finding]:
+    if former is None or is_later(former):
+        return []
+    where = f"workloads.{key}.former_name"
+    if former == key:
+        return [Finding("workload-name", where, former, "this is its name still", "Remove former_name")]
+    findings = judge_key(where, former, "a workload")
+    if findings:
+        return findings
+    if former in completed:
+        reason = "there is a workload of this name, whose resources these are"
+        return [Finding("workload-name", where, former, reason, "Remove former_name, or that workload")]
+    other = seen.setdefault(former, key)
+    if other != key:
+        return [Finding("workload-name", where, former, f"{other} was called that too", "Remove one of them")]
+    return []
+
+
+def plain(value: Any) -> Any:
+    """A value with `UNKNOWN` in the place of Outputs, and lists in that of other sequences."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return UNKNOWN if _is_later(value) else value
+        return [plain(item) for item in value]
+    return UNKNOWN if is_later(value) else value
 
 
-def _is_later(value: Any) -> bool:
-    # An Output, without importing Pulumi for it.
-    return hasattr(value, "__await__") or hasattr(value, "apply")
+def is_later(value: Any) -> bool:
+    """Whether a value is an Output or another awaitable, without importing Pulumi for it."""
+    return value is UNKNOWN or hasattr(value, "__await__") or hasattr(value, "apply")
+
+
+def has_output(value: Any) -> bool:
+    """Whether there is an Output anywhere in a value."""
+    if isinstance(value, Mapping):
+        return any(has_output(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(has_output(item) for item in value)
+    return is_later(value)
+
+
+def _in(value: Any, among: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in among

@@ -1,6 +1,5 @@
 """`PodIdentityAgent`: the add-on that hands credentials to pods."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
@@ -9,6 +8,8 @@ import pulumi_aws as aws
 
 from . import rules
 from ._base import after, allowed, token, validated
+from .addon import configuration_values, resolve_version
+from .rules import Finding
 
 ADDON_NAME = "eks-pod-identity-agent"
 
@@ -22,6 +23,9 @@ class PodIdentityAgentArgs(TypedDict):
     auto_mode: NotRequired[bool]
     """Whether the cluster runs in EKS Auto Mode, which has the agent built in: no add-on is made then. Default:
     false."""
+    install: NotRequired[bool]
+    """Whether the agent is installed here. Say false where it is there already, and looked after by somebody else: it
+    is only looked up, and Auto Mode found out. Default: true."""
     addon_version: NotRequired[pulumi.Input[str]]
     """A version such as `v1.3.10-eksbuild.2`, or `latest` for the newest of the cluster's Kubernetes version.
     Default: the add-on's default version for it."""
@@ -45,8 +49,11 @@ class PodIdentityAgentArgs(TypedDict):
 class PodIdentityAgent(pulumi.ComponentResource):
     """The EKS add-on `eks-pod-identity-agent`, active before anything that takes `ready` begins.
 
+    With `install` false nothing is made: the agent that the cluster has is looked up, and the preview fails where it
+    has none.
+
     Raises `InvalidArgs` on a cluster name or an add-on version that EKS would refuse, and on arguments that cannot take
-    effect in Auto Mode.
+    effect in Auto Mode or on an agent that is not installed here.
 
     See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html and
     https://www.pulumi.com/registry/packages/aws/api-docs/eks/addon/.
@@ -66,13 +73,16 @@ class PodIdentityAgent(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         valid = validated(
             f"PodIdentityAgent {name!r}",
-            rules.agent,
+            _judge,
             {
                 "cluster_name": args["cluster_name"],
                 "auto_mode": args.get("auto_mode", False),
+                "install": args.get("install", True),
                 "addon_version": args.get("addon_version"),
                 "ipv4_only": args.get("ipv4_only", False),
                 "configuration": args.get("configuration", {}),
+                "overwrite": args.get("overwrite", False),
+                "preserve": args.get("preserve", False),
                 "tags": args.get("tags", {}),
             },
             args.get("allow"),
@@ -80,17 +90,25 @@ class PodIdentityAgent(pulumi.ComponentResource):
         if valid["auto_mode"]:
             self.addon_arn = self.addon_version = pulumi.Output.from_input("")
             self.ready = pulumi.Output.from_input(valid["cluster_name"])
+        elif not valid["install"]:
+            found = self._look_up(name, valid["cluster_name"])
+            self.addon_arn = found.apply(lambda agent: agent["arn"])
+            self.addon_version = found.apply(lambda agent: agent["version"])
+            self.ready = after(pulumi.Output.from_input(valid["cluster_name"]), found)
         else:
-            conflicts = "OVERWRITE" if args.get("overwrite", False) else "NONE"
+            conflicts = "OVERWRITE" if valid["overwrite"] else "NONE"
+            cluster_name, version = valid["cluster_name"], valid["addon_version"]
             addon = aws.eks.Addon(
                 f"{name}-addon",
-                cluster_name=valid["cluster_name"],
+                cluster_name=cluster_name,
                 addon_name=ADDON_NAME,
-                addon_version=self._resolve_version(valid["cluster_name"], valid["addon_version"]),
-                configuration_values=_configuration(valid["configuration"], valid["ipv4_only"]),
+                addon_version=resolve_version(
+                    ADDON_NAME, cluster_name, version, pulumi.InvokeOutputOptions(parent=self)
+                ),
+                configuration_values=configuration_values(_configuration(valid["configuration"], valid["ipv4_only"])),
                 resolve_conflicts_on_create=conflicts,
                 resolve_conflicts_on_update=conflicts,
-                preserve=args.get("preserve", False),
+                preserve=valid["preserve"],
                 tags=valid["tags"],
                 opts=child,
             )
@@ -107,28 +125,61 @@ class PodIdentityAgent(pulumi.ComponentResource):
             }
         )
 
-    def _resolve_version(
-        self, cluster_name: pulumi.Input[str], version: pulumi.Input[str] | None
-    ) -> pulumi.Output[str | None] | None:
-        if version is None:
-            return None
+    def _look_up(self, name: str, cluster_name: pulumi.Input[str]) -> pulumi.Output[dict[str, str]]:
         invoke = pulumi.InvokeOutputOptions(parent=self)
 
-        def newest(resolved: str) -> pulumi.Output[str] | str:
-            if resolved != "latest":
-                return resolved
-            kubernetes_version = aws.eks.get_cluster_output(name=cluster_name, opts=invoke).version
-            return aws.eks.get_addon_version_output(
-                addon_name=ADDON_NAME, kubernetes_version=kubernetes_version, most_recent=True, opts=invoke
-            ).version
+        def look(known: str) -> pulumi.Output[dict[str, str]]:
+            cluster = aws.eks.get_cluster_output(name=known, opts=invoke)
 
-        return pulumi.Output.from_input(version).apply(newest)
+            def agent(computes: Any) -> pulumi.Output[dict[str, str]] | dict[str, str]:
+                if any(compute.enabled for compute in computes or ()):
+                    return {"arn": "", "version": ""}
+                addon = aws.eks.get_addon_output(cluster_name=known, addon_name=ADDON_NAME, opts=invoke)
+                found = addon.apply(lambda addon: {"arn": addon.arn, "version": addon.addon_version})
+                return self._explained(
+                    found,
+                    f"PodIdentityAgent {name!r}: no add-on {ADDON_NAME} is found in cluster {known}, and install is "
+                    f"false. Install it (aws eks create-addon --cluster-name {known} --addon-name {ADDON_NAME}), or "
+                    "leave install out",
+                )
+
+            return cluster.compute_configs.apply(agent)
+
+        return pulumi.Output.from_input(cluster_name).apply(look)
+
+    def _explained(self, output: pulumi.Output[Any], message: str) -> pulumi.Output[Any]:
+        # What the provider says of a failure stays as it is; in front of it goes what to do.
+        async def explain() -> None:
+            try:
+                await output.future(with_unknowns=True)
+            except Exception:
+                pulumi.log.error(message, self)
+                raise
+
+        return pulumi.Output.all(output, pulumi.Output.from_input(explain())).apply(lambda pair: pair[0])
 
 
-def _configuration(configuration: Mapping[str, Any], ipv4_only: bool) -> str | None:
+def _judge(
+    *, install: Any = None, overwrite: Any = None, preserve: Any = None, tags: Any = None, **more: Any
+) -> list[Finding]:
+    findings = rules.agent(tags=tags, **more)
+    for prop, value in (("install", install), ("overwrite", overwrite), ("preserve", preserve)):
+        if value is not rules.UNKNOWN and not isinstance(value, bool):
+            reason, fix = "this is true or false", "Write true or false, without quotes"
+            findings.append(Finding("boolean", prop, value, reason, fix))
+    if install is False:
+        own = ("addon_version", "ipv4_only", "configuration")
+        given = {**{prop: more.get(prop) for prop in own}, "overwrite": overwrite, "preserve": preserve, "tags": tags}
+        for prop, value in given.items():
+            if value is not rules.UNKNOWN and value:
+                reason = "the agent is not installed here, so this would have no effect"
+                findings.append(Finding("agent-install", prop, value, reason, f"Remove {prop}, or install"))
+    return findings
+
+
+def _configuration(configuration: Mapping[str, Any], ipv4_only: bool) -> dict[str, Any]:
     values: dict[str, Any] = dict(configuration)
     if ipv4_only:
         agent = dict(values.get("agent", {}))
         values["agent"] = {**agent, "additionalArgs": {**agent.get("additionalArgs", {}), "-b": "169.254.170.23"}}
-    # Sorted, so that the order in which somebody wrote the keys is never a change.
-    return json.dumps(values, sort_keys=True, separators=(",", ":")) if values else None
+    return values

@@ -1,19 +1,135 @@
-"""`PodIdentities`: the AWS permissions of many workloads, over one or several clusters, from one mapping."""
+"""`PodIdentity` and `PodIdentities`: the AWS permissions of one workload, and of many over several clusters."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict, TypeVar
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
-import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from . import _workloads, documents, presets, rules
-from ._base import refuse, token
-from .association import PodIdentityAssociation
-from .role import PodIdentityRole
+from . import _workloads, rules
+from ._base import allowed, refuse, token
+from ._identities import Cluster, Making
 
-T = TypeVar("T")
+
+class PodIdentityArgs(TypedDict):
+    """The arguments of a `PodIdentity`. What the pods may do is said by one of `preset`, `statements` and `role_arn`;
+    `managed_policy_arns` come on top, or stand alone."""
+
+    cluster_name: pulumi.Input[str]
+    """The cluster's name. Give `PodIdentityAgent.ready`."""
+    cluster_arn: pulumi.Input[str]
+    """Its ARN, to which the role's trust is scoped. Give `cluster_arn` of `EksCluster` or `ExistingCluster`."""
+    kubeconfig: NotRequired[pulumi.Input[str]]
+    """A kubeconfig of the cluster, JSON or YAML, to wait until the association is effective. Default: none, and
+    nothing is awaited."""
+    namespace: NotRequired[str]
+    """The ServiceAccount's namespace. Default: the one that the preset's workload customarily has."""
+    service_account: NotRequired[str]
+    """The ServiceAccount's name. Default: the one that the preset's workload customarily has."""
+    preset: NotRequired[str]
+    """The name of ready-made permissions, such as `external-dns`: see docs/presets.md."""
+    scope: NotRequired[Mapping[str, Any]]
+    """The preset's scope: zones, buckets, keys, queues. Its arguments stand in docs/presets.md."""
+    statements: NotRequired[pulumi.Input[Sequence[Mapping[str, Any]]]]
+    """IAM statements, each a mapping with `Effect`, `Action`, `Resource` and, where needed, `Sid` and `Condition`."""
+    managed_policy_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """ARNs of further policies to attach, by a key of yours, which names the attachment. Default: none."""
+    role_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of a role that exists, with a trust policy that is not looked after here."""
+    target_role_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of a role, often in another account, that EKS assumes through the first for the pods. The role made here
+    may assume it; what the other has to trust is `target_trust_policy`. Default: none."""
+    addon: NotRequired[str]
+    """The name of the EKS add-on that takes the association itself: none is made here, only the role. Give the role to
+    `EksAddon`. Default: none."""
+    role_name: NotRequired[pulumi.Input[str]]
+    """The role's name, to 64 characters. Default: made by Pulumi from the component's name."""
+    policy_name: NotRequired[pulumi.Input[str]]
+    """The name of the role's first policy, to 128 characters. Default: made by Pulumi."""
+    path: NotRequired[pulumi.Input[str]]
+    """The IAM path of role and policies, such as `/workloads/`. Default: `/`."""
+    description: NotRequired[pulumi.Input[str]]
+    """The role's description, to 1,000 characters. Default: that it is for EKS Pod Identity."""
+    permissions_boundary: NotRequired[pulumi.Input[str]]
+    """The ARN of the policy that bounds whatever the role is ever given. Default: none."""
+    max_session_duration: NotRequired[pulumi.Input[int]]
+    """The longest session, 3600 to 43200 seconds. Default: 3600."""
+    organization_id: NotRequired[pulumi.Input[str]]
+    """The AWS organisation, `o-…`, that the cluster must belong to. Default: not asked for."""
+    disable_session_tags: NotRequired[bool]
+    """Whether sessions come without the six `kubernetes-*` and `eks-*` tags, by which the trust is scoped to namespace
+    and ServiceAccount otherwise. Default: false."""
+    session_policy: NotRequired[pulumi.Input[str]]
+    """A policy document, JSON, to 2,048 characters, that limits sessions further. It needs `disable_session_tags`.
+    Default: none."""
+    create_service_account: NotRequired[bool]
+    """Whether the ServiceAccount is made here. Default: true."""
+    create_namespace: NotRequired[bool]
+    """Whether the namespace is made here. Default: where the ServiceAccount is, and not `kube-system` and the like."""
+    pod_security_standard: NotRequired[pulumi.Input[str]]
+    """The Pod Security Standard that a namespace made here enforces. Default: `restricted`."""
+    automount_service_account_token: NotRequired[pulumi.Input[bool]]
+    """Whether pods get a token for the Kubernetes API too. Default: false."""
+    ready_timeout: NotRequired[int]
+    """For how long to wait until the association is effective, in seconds, 1 to 3600. Default: 120."""
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Tags for role, policies and association. Default: none."""
+    allow: NotRequired[Mapping[str, str]]
+    """What is right here although a rule finds it: the rule's id, as it stands in brackets in the finding, and the
+    reason. Default: nothing."""
+
+
+class PodIdentity(pulumi.ComponentResource):
+    """The permissions of one workload in one cluster: role, policies, association, namespace and ServiceAccount.
+
+    It is one workload of `PodIdentities`, which see, with the cluster's arguments beside its own.
+
+    Raises `InvalidArgs` with everything that is wrong with the arguments, and where objects are to be made in the
+    cluster and no Kubernetes provider is given.
+
+    See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html.
+    """
+
+    role_arn: pulumi.Output[str]
+    """The role's ARN, once every policy is attached."""
+    association_id: pulumi.Output[str]
+    """The association's id, `a-…`. Empty where an add-on makes it."""
+    ready: pulumi.Output[str]
+    """The ServiceAccount's name, once a pod with it gets credentials: give this to whatever runs with it."""
+    target_trust_policy: pulumi.Output[str]
+    """The trust policy that the target role has to have, as JSON. Empty without a target role."""
+    allowed: pulumi.Output[Mapping[str, str]]
+    """What `allow` lets pass, with the reasons."""
+
+    def __init__(self, name: str, args: PodIdentityArgs, opts: pulumi.ResourceOptions | None = None):
+        # Not the arguments, which would delay all that is made until the last of them is known. What is said of a
+        # workload is in the state as what is made of it: a change is seen there, and only there.
+        super().__init__(token("PodIdentity"), name, {}, opts)
+        where = f"PodIdentity {name!r}"
+        own = ("cluster_name", "cluster_arn", "kubeconfig")
+        given = {field: value for field, value in args.items() if field not in own}
+        judgement = _workloads.judge_single(given)
+        _refuse(where, judgement)
+        workload = _workloads.complete({"": given}, {}, [""])
+        cluster = Cluster(args["cluster_name"], args["cluster_arn"], args.get("kubeconfig"))
+        made = Making(self, name, where, {"": cluster}).make(workload)
+
+        nothing = pulumi.Output.from_input("")
+        service_account = workload[""]["service_account"]
+        self.role_arn = made.resolved_role_arn("")
+        self.association_id = made.association_ids.get(("", ""), nothing)
+        self.ready = made.ready[""].apply(lambda _: service_account)
+        self.target_trust_policy = made.target_trust_policies.get("", nothing)
+        self.allowed = allowed(args)
+        self.register_outputs(
+            {
+                "role_arn": self.role_arn,
+                "association_id": self.association_id,
+                "ready": self.ready,
+                "target_trust_policy": self.target_trust_policy,
+                "allowed": self.allowed,
+            }
+        )
 
 
 class PodIdentitiesArgs(TypedDict):
@@ -44,11 +160,21 @@ class PodIdentities(pulumi.ComponentResource):
       or `role_arn`, a role that exists, with a trust policy that is not looked after here;
     - `clusters`, the keys of those that it runs in: default all. It has one role, trusted for just these clusters, this
       namespace and this ServiceAccount, and an association in each;
+    - `target_role_arn`, a role of another account that is assumed through the first: see `target_trust_policies`;
+    - `addon`, the EKS add-on that takes the association itself: only the role is made, for `EksAddon`;
     - `former_name`, the name that it had in this mapping before, so that renaming it changes nothing;
-    - and whatever else `PodIdentityRoleArgs` and `PodIdentityAssociationArgs` have.
+    - and whatever else `PodIdentityArgs` has, but for the cluster.
 
-    Tags are those of `defaults`, with the workload's own on top. Namespaces are made once for all workloads in them.
-    The order of a mapping never matters.
+    What a workload says comes before what `defaults` says, and `null` takes a default away, whoever's it is. Of `tags`
+    and `allow` it is so key by key. A workload that says where its permissions come from takes nothing of that from the
+    defaults.
+
+    A namespace is made once for all workloads in it, where a ServiceAccount is and the namespace is not `kube-system`
+    or the like. The order of a mapping never matters. Whoever adds a workload changes no other's resources; what is
+    awaited, all together for a cluster, is only what is new.
+
+    Beside the outputs below, which travel between languages, the instance has `role_arn(workload)` and
+    `service_account(workload, cluster)`, which come for that workload alone.
 
     Raises `InvalidArgs` with everything that is wrong with any of them, on two that have the same ServiceAccount in a
     cluster, and on more than 5,000 in one.
@@ -62,163 +188,66 @@ class PodIdentities(pulumi.ComponentResource):
     """The associations' ids, by `<workload>/<cluster>`."""
     ready: pulumi.Output[Mapping[str, str]]
     """The ServiceAccounts' names, by `<workload>/<cluster>`, once pods with them get credentials."""
+    target_trust_policies: pulumi.Output[Mapping[str, str]]
+    """The trust policies that target roles have to have, as JSON, by workload."""
 
     def __init__(self, name: str, args: PodIdentitiesArgs, opts: pulumi.ResourceOptions | None = None):
-        # What is said of a workload is in the state as what is made of it: a change is seen there, and only there.
-        super().__init__(token("PodIdentities"), name, {"cluster_arns": args["cluster_arns"]}, opts)
+        # As in PodIdentity: a change of one workload is no change of this component.
+        super().__init__(token("PodIdentities"), name, {}, opts)
         where = f"PodIdentities {name!r}"
-        clusters = sorted(args["cluster_names"])
-        defaults = args.get("defaults", {})
-        refuse(where, _same_keys(args) or _workloads.judge(args["workloads"], defaults, clusters))
-        workloads = _workloads.complete(args["workloads"], defaults, clusters)
-        self._name, self._args = name, args
-        self._namespaces = self._make_namespaces(workloads)
+        names, arns = args["cluster_names"], args["cluster_arns"]
+        keys, defaults = sorted(names), args.get("defaults") or {}
+        refuse(where, _same_keys(args))
+        _refuse(where, _workloads.judge(args["workloads"], defaults, keys))
+        kubeconfigs, providers = args.get("kubeconfigs", {}), args.get("kubernetes_providers", {})
+        clusters = {key: Cluster(names[key], arns[key], kubeconfigs.get(key), providers.get(key)) for key in keys}
+        self._made = Making(self, name, where, clusters).make(_workloads.complete(args["workloads"], defaults, keys))
 
-        role_arns: dict[str, pulumi.Output[str]] = {}
-        associations: dict[str, PodIdentityAssociation] = {}
-        pending = _Pending()
-        for key, workload in workloads.items():
-            former = workload.get("former_name")
-            role_arns[key], usable = self._role(key, workload, former)
-            for cluster in sorted(workload["clusters"]):
-                associations[f"{key}/{cluster}"] = self._association(key, workload, cluster, former, usable, pending)
-        pending.close(association.association_id for association in associations.values())
-
-        self.role_arns = pulumi.Output.all(**role_arns)
-        self.association_ids = pulumi.Output.all(**{key: a.association_id for key, a in associations.items()})
-        self.ready = pulumi.Output.all(**{key: a.ready for key, a in associations.items()})
+        ids = {f"{workload}/{cluster}": found for (workload, cluster), found in self._made.association_ids.items()}
+        self.role_arns = _all(self._made.role_arns)
+        self.association_ids = _all(ids)
+        self.ready = self._made.all_ready().apply(
+            lambda ready: {"/".join(at): account for at, account in ready.items()}
+        )
+        self.target_trust_policies = _all(self._made.target_trust_policies)
         self.register_outputs(
-            {"role_arns": self.role_arns, "association_ids": self.association_ids, "ready": self.ready}
+            {
+                "role_arns": self.role_arns,
+                "association_ids": self.association_ids,
+                "ready": self.ready,
+                "target_trust_policies": self.target_trust_policies,
+            }
         )
 
-    def _make_namespaces(self, workloads: Mapping[str, _workloads.Workload]) -> dict[tuple[str, str], Any]:
-        made: dict[tuple[str, str], Any] = {}
-        wanted = {
-            (cluster, w["namespace"]): w.get("pod_security_standard", "restricted")
-            for w in workloads.values()
-            if w["create_namespace"]
-            for cluster in w["clusters"]
-        }
-        for (cluster, namespace), standard in sorted(wanted.items()):
-            made[cluster, namespace] = kubernetes.core.v1.Namespace(
-                f"{self._name}-{namespace}-{cluster}",
-                metadata={"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": standard}},
-                opts=self._in(cluster),
-            ).metadata.apply(lambda metadata: str(metadata.name))
-        return made
+    def role_arn(self, workload: str) -> pulumi.Output[str]:
+        """The ARN of a workload's role, once every policy is attached. Raises `KeyError` on one that there is not."""
+        return self._made.resolved_role_arn(workload)
 
-    def _in(self, cluster: str) -> pulumi.ResourceOptions:
-        options = pulumi.ResourceOptions(parent=self)
-        provider = self._args.get("kubernetes_providers", {}).get(cluster)
-        if provider is not None:
-            options.providers = [provider]
-        return options
-
-    def _role(
-        self, key: str, workload: _workloads.Workload, former: str | None
-    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-        """The role's ARN, and the same once the role has its permissions."""
-        if "role_arn" in workload:
-            arn = pulumi.Output.from_input(workload["role_arn"])
-            return arn, arn
-        name = f"{self._name}-{key}"
-        arns = [self._args["cluster_arns"][cluster] for cluster in sorted(workload["clusters"])]
-        said = {field: workload[field] for field in (*_workloads.ROLE, *_workloads.BOTH) if field in workload}
-        if not said.get("disable_session_tags", False):
-            said |= {"namespaces": [workload["namespace"]], "service_accounts": [workload["service_account"]]}
-        if "preset" in workload:
-            said |= self._preset(key, workload, arns, said)
-        options = pulumi.ResourceOptions(parent=self, aliases=_aliases(self._name, former))
-        role = PodIdentityRole(name, {"cluster_arns": arns, **said}, options)  # type: ignore[typeddict-item]
-        return role.role_arn, role.resolved_role_arn
-
-    def _preset(
-        self, key: str, workload: _workloads.Workload, arns: Sequence[pulumi.Input[str]], said: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        name, scope, former = workload["preset"], workload.get("scope"), workload.get("former_name")
-        # How many policies there are decides what is made, so it may not depend on ARNs that come later.
-        count = presets.most_policies(name, scope, len(arns))
-        built = pulumi.Output.all(*arns).apply(
-            lambda known: presets.build(name, [presets.Cluster.at(arn) for arn in known], scope, count)
-        )
-        attached: dict[str, pulumi.Input[str]] = dict(said.get("managed_policy_arns", {}))
-        for path in presets.PRESETS[name].managed_policies:
-            policy = path.rpartition("/")[2]
-            attached[policy] = built.apply(lambda preset, policy=policy: preset.managed_policy_arns[policy])
-        for number in range(1, count):
-            attached[f"policy-{number + 1}"] = aws.iam.Policy(
-                f"{self._name}-{key}-policy-{number + 1}",
-                path=said.get("path", "/"),
-                description="More permissions of pods through EKS Pod Identity",
-                policy=built.apply(lambda preset, number=number: documents.to_json(preset.policies[number])),
-                tags=said.get("tags", {}),
-                opts=pulumi.ResourceOptions(parent=self, aliases=_aliases(self._name, former, f"policy-{number + 1}")),
-            ).arn
-        first = {"statements": built.apply(lambda preset: preset.policies[0]["Statement"])} if count else {}
-        return {"managed_policy_arns": attached, **first}
-
-    def _association(
-        self,
-        key: str,
-        workload: _workloads.Workload,
-        cluster: str,
-        former: str | None,
-        role_arn: pulumi.Output[str],
-        pending: "_Pending",
-    ) -> PodIdentityAssociation:
-        said = {field: workload[field] for field in (*_workloads.ASSOCIATION, *_workloads.BOTH) if field in workload}
-        said["namespace"] = self._namespaces.get((cluster, workload["namespace"]), workload["namespace"])
-        if cluster in self._args.get("kubeconfigs", {}):
-            said["kubeconfig"] = pending.after_all(self._args["kubeconfigs"][cluster])  # type: ignore[typeddict-item]
-        options = self._in(cluster)
-        options.aliases = _aliases(self._name, former, cluster)
-        return PodIdentityAssociation(
-            f"{self._name}-{key}-{cluster}",
-            {  # type: ignore[typeddict-item]
-                **said,
-                "cluster_name": self._args["cluster_names"][cluster],
-                "role_arn": role_arn,
-                "create_namespace": False,
-            },
-            options,
-        )
+    def service_account(self, workload: str, cluster: str) -> pulumi.Output[str]:
+        """The name of a workload's ServiceAccount, once pods with it get credentials in a cluster. Raises `KeyError` on
+        a workload that has no association there."""
+        account = self._made.service_accounts[workload, cluster]
+        return self._made.ready[cluster].apply(lambda _: account)
 
 
-class _Pending:
-    """What has to wait until all associations are there: each is effective some seconds after its making, so the waits
-    are one wait if none begins before the last is made.
-
-    Nothing is made to depend on the others by it: whoever changes one workload changes nothing else.
-    """
-
-    def __init__(self) -> None:
-        self._all: asyncio.Future[None] = asyncio.get_event_loop().create_future()
-
-    def after_all(self, value: pulumi.Input[T]) -> pulumi.Output[T]:
-        async def later() -> None:
-            await asyncio.shield(self._all)
-
-        both = pulumi.Output.all(pulumi.Output.from_input(value), pulumi.Output.from_input(later()))
-        return both.apply(lambda pair: pair[0])
-
-    def close(self, outputs: Any) -> None:
-        futures = [asyncio.ensure_future(output.future(with_unknowns=True)) for output in outputs]
-
-        async def settle() -> None:
-            # One that fails is its own error; the others go on.
-            await asyncio.gather(*futures, return_exceptions=True)
-            self._all.set_result(None)
-
-        self._settled = asyncio.ensure_future(settle())
+def _all(outputs: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[Any]:
+    # Of nothing, Output.all makes a list.
+    return pulumi.Output.all(**outputs) if outputs else pulumi.Output.from_input({})
 
 
-def _aliases(component: str, former: str | None, *rest: str) -> list[pulumi.Alias]:
-    return [pulumi.Alias(name="-".join((component, former, *rest)))] if former else []
+def _refuse(where: str, judgement: _workloads.Judgement) -> None:
+    refuse(where, judgement.findings)
+    for finding, reason in judgement.allowed:
+        pulumi.log.info(f"{where}: allowed, because {reason}: {finding}")
 
 
 def _same_keys(args: PodIdentitiesArgs) -> list[rules.Finding]:
     keys = set(args["cluster_names"])
-    findings = []
+    findings = [
+        finding
+        for key in sorted(keys, key=str)
+        for finding in _workloads.judge_key(f"cluster_names.{key}", key, "a cluster")
+    ]
     if not keys:
         fix = "Give at least one, as in {prod: …}"
         findings.append(rules.Finding("workload-cluster", "cluster_names", {}, "there is no cluster", fix))

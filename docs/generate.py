@@ -1,14 +1,20 @@
-"""Writes the pages of the documentation that say what the code says: `python -m docs.generate`.
+"""Writes what says what the code says: `python -m docs.generate`. Pages of the documentation, and the schema of the
+Pulumi package.
 
-A test compares the committed pages with what this would write.
+Tests compare what is committed with what this would write.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import components
+from components import __main__ as plugin
 from components import presets
+from docs import reference
 
 FOLDER = Path(__file__).parent
+SCHEMA = Path(components.__file__).with_name("schema.json")
 
 _INTRODUCTION = """\
 # Presets
@@ -73,9 +79,18 @@ def _section(one: presets.Definition) -> Iterator[str]:
         yield f"`{action}` is allowed on `*`: {reason}.\n"
 
 
+def schema() -> str:
+    """The schema of the Pulumi package, as JSON."""
+    inferred = plugin.provider().schema
+    assert inferred is not None
+    return json.dumps(json.loads(inferred), indent=2, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
-    """Write the pages."""
+    """Write the pages and the schema."""
     (FOLDER / "presets.md").write_text(presets_page())
+    (FOLDER / "reference.md").write_text(reference.page())
+    SCHEMA.write_text(schema())
 
 
 if __name__ == "__main__":

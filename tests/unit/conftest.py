@@ -27,6 +27,7 @@ class Registered:
     depends_on: frozenset[str]
     delete_before_replace: bool
     replacement_trigger: Any
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Deployment:
     resources: dict[tuple[str, str], Registered] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
+    secret_inputs: set[tuple[str, str, str]] = field(default_factory=set)
 
     def of_type(self, type_: str) -> list[Registered]:
         return [resource for (of, _), resource in self.resources.items() if of == type_]
@@ -43,6 +45,10 @@ class Deployment:
     def only(self, type_: str) -> Registered:
         (resource,) = self.of_type(type_)
         return resource
+
+    def is_secret(self, type_: str, name: str, prop: str) -> bool:
+        """Whether an input went to the engine as a secret."""
+        return (type_, name, prop) in self.secret_inputs
 
     def waits_for(self, later: Registered, earlier: Registered) -> bool:
         """Whether `later` is made only after `earlier`, by whatever way."""
@@ -62,6 +68,22 @@ class Deployment:
         return f"{earlier.type}::{earlier.name}" in seen
 
 
+def _cluster(name: str) -> dict[str, Any]:
+    """What EKS says of a cluster; one whose name begins with `auto` is in Auto Mode."""
+    auto = {"enabled": True, "nodeRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nodes", "nodePools": ["system"]}
+    return {
+        "name": name,
+        "arn": f"arn:aws:eks:eu-west-1:{ACCOUNT}:cluster/{name}",
+        "region": "eu-west-1",
+        "endpoint": "https://example.eks.amazonaws.com",
+        "version": "1.36",
+        "certificateAuthorities": [{"data": "Q0E="}],
+        "identities": [{"oidcs": [{"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"}]}],
+        "kubernetesNetworkConfigs": [{"ipFamily": "ipv4"}],
+        "computeConfigs": [auto] if name.startswith("auto") else [],
+    }
+
+
 class _Answers(pulumi.runtime.Mocks):
     """AWS's part: ids and computed outputs, all unknown in a preview."""
 
@@ -75,7 +97,8 @@ class _Answers(pulumi.runtime.Mocks):
             "aws:index/getPartition:getPartition": {"partition": "aws"},
             "aws:index/getRegion:getRegion": {"region": "eu-west-1"},
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
-            "aws:eks/getCluster:getCluster": {"version": "1.36"},
+            "aws:eks/getCluster:getCluster": _cluster(args.args.get("name", "")),
+            "aws:eks/getAddon:getAddon": {"arn": "arn:aws:eks:test:addon", "addonVersion": "v1.3.10-eksbuild.2"},
             "aws:eks/getAddonVersion:getAddonVersion": {"version": "v9.9.9-eksbuild.9"},
         }
         return answers[args.token], []
@@ -129,6 +152,13 @@ class _Monitor(mocks.MockMonitor):
         self.deployment = deployment
 
     def RegisterResource(self, request: Any) -> Any:
+        self.deployment.secret_inputs |= {
+            (request.type, request.name, prop)
+            for prop, value in request.object.fields.items()
+            if value.HasField("struct_value")
+            and rpc._special_sig_key in value.struct_value.fields
+            and value.struct_value.fields[rpc._special_sig_key].string_value == rpc._special_secret_sig
+        }
         self.deployment.resources[(request.type, request.name)] = Registered(
             request.type,
             request.name,
@@ -138,6 +168,7 @@ class _Monitor(mocks.MockMonitor):
             | frozenset(urn for deps in request.propertyDependencies.values() for urn in deps.urns),
             request.deleteBeforeReplace,
             rpc.deserialize_property(request.replacement_trigger, keep_unknowns=True),
+            tuple(alias.spec.name for alias in request.aliases),
         )
         return super().RegisterResource(request)
 

@@ -53,9 +53,26 @@ def test_taking_over_is_asked_for(deploy: Deploy) -> None:
     assert addon["preserve"] is True
 
 
+def test_an_agent_that_is_there_is_looked_up_and_not_made(deploy: Deploy, preview: bool) -> None:
+    made = deploy(program(install=False), preview=preview)
+    assert not made.of_type(ADDON)
+    assert made.outputs == {"ready": "demo", "version": "v1.3.10-eksbuild.2", "arn": "arn:aws:eks:test:addon"}
+
+
+def test_auto_mode_is_found_out_where_nothing_is_installed(deploy: Deploy, preview: bool) -> None:
+    made = deploy(program(install=False, cluster_name="auto"), preview=preview)
+    assert made.outputs == {"ready": "auto", "version": "", "arn": ""}
+
+
 @pytest.mark.parametrize(
     ("args", "properties"),
     [
+        ({"install": "no"}, {"install"}),
+        (
+            {"install": False, "overwrite": True, "preserve": True, "tags": {"a": "b"}},
+            {"overwrite", "preserve", "tags"},
+        ),
+        ({"install": False, "addon_version": "latest", "configuration": {"a": 1}}, {"addon_version", "configuration"}),
         ({"addon_version": "1.3"}, {"addon_version"}),
         ({"auto_mode": True, "ipv4_only": True}, {"ipv4_only"}),
         ({"addon_version": pulumi.Output.from_input}, {"addon_version"}),

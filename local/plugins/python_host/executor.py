@@ -15,9 +15,14 @@ import runpy
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 # The program ended and the user has been told why.
 _SHOWN_TO_USER = 32
+
+# What the engine answers when a component of a plugin could not be made and it has said so. The SDK knows this only by
+# another status, and takes it for an error of the program.
+_ENGINE_IS_DONE = "resource monitor shut down"
 
 
 def main() -> int:
@@ -83,13 +88,10 @@ def main() -> int:
         pulumi.log.error(str(error))
         return 1
     except KeyboardInterrupt:
-        # The host's way to end a program that the engine has given up. Threads may be waiting for answers that will
-        # never come, so nothing is waited for. The exit code is 128 and the signal's number, as shells have it.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(130)
+        _end_at_once()
     except Exception as error:  # noqa: BLE001 - whatever a program raises is shown to its author
-        pulumi.log.error(f"Program failed with an unhandled exception:\n{_trace_from(program, error)}")
+        if str(error) != _ENGINE_IS_DONE:
+            pulumi.log.error(f"Program failed with an unhandled exception:\n{_trace_from(program, error)}")
         return _SHOWN_TO_USER
     finally:
         executor.shutdown(wait=True)
@@ -97,6 +99,14 @@ def main() -> int:
         sys.stdout.flush()
         sys.stderr.flush()
     return 0
+
+
+def _end_at_once() -> NoReturn:
+    """The host's way to end a program that the engine has given up. Threads may be waiting for answers that will never
+    come, so nothing is waited for. The exit code is 128 and the signal's number, as shells have it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130)
 
 
 def _run(program: str) -> None:
@@ -120,4 +130,8 @@ def _trace_from(program: str, error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        # It may also come while threads are waited for.
+        _end_at_once()
