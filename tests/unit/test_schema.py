@@ -1,5 +1,6 @@
 """The public interface of the Pulumi package: its schema, and how arguments come in from programs in other languages."""
 
+import asyncio
 import inspect
 import json
 from collections.abc import Iterator
@@ -30,6 +31,16 @@ REQUIRED = {
     "PodIdentityRole": {"clusterArns"},
 }
 """The components, and what programs have to give them: one more, or one component less, breaks those that exist."""
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[None]:
+    """An event loop of the test's own: other tests of the same process leave none behind."""
+    own = asyncio.new_event_loop()
+    asyncio.set_event_loop(own)
+    yield
+    own.close()
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="module")
