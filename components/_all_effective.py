@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from ._base import _after, token
-from ._effective import NotEffective, observe, until_effective
+from ._effective import NotEffective, until_seen
 
 _SHOWN = 3
 
@@ -44,7 +44,11 @@ class EffectiveAssociations(pulumi.ComponentResource):
             before = (made.old_inputs or {}).get("association_ids", {})
             after = (made.new_inputs or {}).get("association_ids", {})
             new = [key for key, association_id in after.items() if before.get(key) != association_id]
-            waits = [self._wait(config, key, seconds[key]) for key in new]
+            subjects = {key: key.partition("/") for key in new}
+            waits = [
+                until_seen(config, namespace, service_account, seconds[key], self)
+                for key, (namespace, _, service_account) in subjects.items()
+            ]
             results = await asyncio.gather(*waits, return_exceptions=True)
             failed = [error for error in results if error is not None]
             if failed:
@@ -68,12 +72,3 @@ class EffectiveAssociations(pulumi.ComponentResource):
             ),
         )
         self.register_outputs({})
-
-    async def _wait(self, kubeconfig: str, key: str, seconds: int) -> None:
-        namespace, _, service_account = key.partition("/")
-        await until_effective(
-            lambda: observe(kubeconfig, namespace, service_account),
-            f"pods with ServiceAccount {service_account} in namespace {namespace}",
-            seconds,
-            lambda text: pulumi.log.info(text, self, ephemeral=True),
-        )

@@ -65,12 +65,7 @@ class EffectiveAssociation(pulumi.ComponentResource):
             known = made.new_inputs or {}
             config = await pulumi.Output.from_input(kubeconfig).future()
             assert config is not None, "hooks do not run in previews"
-            await until_effective(
-                lambda: observe(config, known["namespace"], known["service_account"]),
-                f"pods with ServiceAccount {known['service_account']} in namespace {known['namespace']}",
-                seconds,
-                lambda text: pulumi.log.info(text, self, ephemeral=True),
-            )
+            await until_seen(config, known["namespace"], known["service_account"], seconds, self)
 
         hooks = pulumi.ResourceHookBinding(before_create=[wait], before_update=[wait])
         super().__init__(
@@ -85,6 +80,22 @@ class EffectiveAssociation(pulumi.ComponentResource):
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
         self.register_outputs({})
+
+
+async def until_seen(
+    kubeconfig: str, namespace: str, service_account: str, seconds: float, resource: pulumi.Resource
+) -> None:
+    """Wait until a cluster would give credentials to pods with a ServiceAccount; progress is shown at a resource.
+
+    Raises:
+        NotEffective: The time is over.
+    """
+    await until_effective(
+        lambda: observe(kubeconfig, namespace, service_account),
+        f"pods with ServiceAccount {service_account} in namespace {namespace}",
+        seconds,
+        lambda text: pulumi.log.info(text, resource, ephemeral=True),
+    )
 
 
 async def until_effective(

@@ -3,7 +3,6 @@
 import io
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 from rich.console import Console
 
 from local import demo
 from local.aws.inventory import inventory
 from local.stack import LocalStack
 from local.twin import Twin
+
+from .workloads_support import program, steps
 
 DEMO = "eks-pod-identity-demo"
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
@@ -54,17 +54,6 @@ def remaining(twin: Twin) -> dict[str, list[str]]:
     return {kind: names for kind, names in inventory(twin.url()).items() if names}
 
 
-def changes(stack: LocalStack) -> dict[str, str]:
-    """What a preview would do, by resource: `{type::name: operation}`, without what stays the same."""
-    preview = stack.pulumi("preview", "--json", "--suppress-progress", capture=True)
-    document = json.loads(preview.stdout[preview.stdout.index("{") :])
-    return {
-        "::".join(step["urn"].split("$")[-1].split("::")[-2:]): step["op"]
-        for step in document["steps"]
-        if step["op"] != "same"
-    }
-
-
 def unchanged(stack: LocalStack) -> None:
     stack.pulumi("preview", "--expect-no-changes", capture=True)
     stack.pulumi("refresh", "--preview-only", "--expect-no-changes", capture=True)
@@ -80,18 +69,6 @@ def in_pod(stack: LocalStack, *command: str, namespace: str = "demo-ns", pod: st
     return result.returncode, result.stdout
 
 
-def program(folder: Path, name: str, stack: LocalStack, source: str) -> LocalStack:
-    """Another program, whose stack goes to the same twin."""
-    folder.mkdir()
-    project = {"name": name, "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}}}
-    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    local = yaml.safe_load((stack.program / "Pulumi.local.yaml").read_text())
-    local["config"] = {key: value for key, value in local["config"].items() if key.startswith("aws:")}
-    (folder / "Pulumi.local.yaml").write_text(yaml.safe_dump(local))
-    (folder / "__main__.py").write_text(source)
-    return LocalStack(stack.twin, folder)
-
-
 def the_association(twin: Twin) -> dict[str, Any]:
     eks = client(twin, "eks")
     (found,) = eks.list_pod_identity_associations(clusterName=DEMO)["associations"]
@@ -99,7 +76,7 @@ def the_association(twin: Twin) -> dict[str, Any]:
 
 
 def test_a_preview_makes_nothing(stack: LocalStack, twin: Twin) -> None:
-    planned = changes(stack)
+    planned = steps(stack)
     assert set(planned.values()) == {"create"}
     assert f"{ASSOCIATION}::demo-sa-association" in planned
     assert remaining(twin) == {}
@@ -223,7 +200,7 @@ kubernetes.core.v1.Pod("p", metadata={{"name": "naive", "namespace": "naive"}},
     spec={{"service_account_name": "naive", "containers": [{{"name": "naive", "image": "amazon/aws-cli:2.31.13"}}]}},
     opts=pulumi.ResourceOptions(provider=cluster, depends_on=[account, association]))
 """
-    naive = program(tmp_path_factory.mktemp("programs") / "naive", "naive", stack, source)
+    naive = program(tmp_path_factory.mktemp("programs") / "naive", twin, source)
     naive.pulumi("up", "--yes", "--skip-preview", capture=True)
     code, said = in_pod(stack, "aws", "s3", "ls", namespace="naive", pod="naive")
     naive.pulumi("destroy", "--yes", "--skip-preview", capture=True)
@@ -245,11 +222,13 @@ def test_updates_in_place(stack: LocalStack, twin: Twin) -> None:
     stack.config = {
         "eks-pod-identity:roleName": "eks-pod-s3-readonly-access",
         "eks-pod-identity:maxSessionDuration": 7200,
-        "eks-pod-identity:nodeDesiredSize": 2,
+        # More, not fewer: a node that goes may be the pod's, which nothing in the cluster would make again.
+        "eks-pod-identity:nodeMaxSize": 4,
+        "eks-pod-identity:nodeDesiredSize": 4,
         "eks-pod-identity:logTypes": ["api", "audit"],
         "eks-pod-identity:tags": {"project": DEMO, "team": "platform"},
     }
-    planned = changes(stack)
+    planned = steps(stack)
     assert set(planned.values()) == {"update"}
     assert {
         f"{ASSOCIATION}::demo-sa-association",
@@ -265,9 +244,8 @@ def test_updates_in_place(stack: LocalStack, twin: Twin) -> None:
     assert association["associationId"] == before
     assert association["tags"]["team"] == "platform"
     eks = client(twin, "eks")
-    assert (
-        eks.describe_nodegroup(clusterName=DEMO, nodegroupName="dev")["nodegroup"]["scalingConfig"]["desiredSize"] == 2
-    )
+    nodes = eks.describe_nodegroup(clusterName=DEMO, nodegroupName="dev")["nodegroup"]
+    assert nodes["scalingConfig"] == {"minSize": 1, "maxSize": 4, "desiredSize": 4}
     enabled = next(c for c in eks.describe_cluster(name=DEMO)["cluster"]["logging"]["clusterLogging"] if c["enabled"])
     assert sorted(enabled["types"]) == ["api", "audit"]
     assert client(twin, "iam").get_role(RoleName="eks-pod-s3-readonly-access")["Role"]["MaxSessionDuration"] == 7200
@@ -277,7 +255,7 @@ def test_updates_in_place(stack: LocalStack, twin: Twin) -> None:
 def test_another_role_is_an_update_of_the_association_in_place_and_another_pod(stack: LocalStack, twin: Twin) -> None:
     before = the_association(twin)
     stack.config["eks-pod-identity:roleName"] = "eks-pod-other"
-    planned = changes(stack)
+    planned = steps(stack)
     assert planned[f"{ASSOCIATION}::demo-sa-association"] == "update"
     assert "replace" in planned[POD]
 
@@ -308,7 +286,7 @@ def test_an_association_that_does_not_become_effective_is_an_error_and_no_pod(st
 
 
 def test_the_next_run_waits_again_and_brings_the_pod(stack: LocalStack, twin: Twin) -> None:
-    assert "replace" in changes(stack)[POD]
+    assert "replace" in steps(stack)[POD]
 
     stack.pulumi("up", "--yes", "--skip-preview", capture=True)
 
@@ -326,10 +304,12 @@ def test_drift_is_seen_and_repaired(stack: LocalStack, twin: Twin) -> None:
     arn = association["associationArn"]
     stack.aws("eks", "tag-resource", "--resource-arn", arn, "--tags", "team=intruder", capture=True)
     stack.aws("eks", "delete-addon", "--cluster-name", DEMO, "--addon-name", "eks-pod-identity-agent", capture=True)
+    stack.run("kubectl", "-n", "other-ns", "delete", "pod", "demo-app", capture=True)
     seen = stack.pulumi("refresh", "--preview-only", "--expect-no-changes", capture=True, check=False)
     assert seen.returncode != 0
 
     stack.pulumi("up", "--yes", "--skip-preview", "--refresh", capture=True)
+    assert in_pod(stack, "aws", "s3", "ls", namespace="other-ns")[0] == 0
 
     assert the_association(twin)["tags"]["team"] == "platform"
     assert client(twin, "eks").describe_addon(clusterName=DEMO, addonName="eks-pod-identity-agent")
@@ -343,8 +323,7 @@ def test_an_association_that_exists_is_imported(stack: LocalStack, twin: Twin, t
     )["association"]
     importer = program(
         tmp_path / "importer",
-        "importer",
-        stack,
+        twin,
         "import pulumi_aws as aws\n"
         f"aws.eks.PodIdentityAssociation('by-hand', cluster_name={DEMO!r}, namespace='imported',\n"
         f"    service_account='by-hand', role_arn={role!r}, tags={{'made': 'by-hand'}})\n",

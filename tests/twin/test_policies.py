@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from local.aws.inventory import inventory
 from local.stack import ROOT, LocalStack
 from local.twin import Twin
 from tests.policies.cases import ACCOUNT, ASSOCIATED, CASES, ROLE_ARN, Case, scoped, trust
+
+from . import workloads_support
 
 PACK = str(ROOT / "policies")
 
@@ -79,16 +80,10 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
 
 
 def program(folder: Path, twin: Twin, source: str, resources: Any = None) -> LocalStack:
-    """A program of its own, whose stack goes to the twin."""
-    folder.mkdir(exist_ok=True)
-    project = {"name": folder.name, "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}}}
-    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    local = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())
-    local["config"] = {key: value for key, value in local["config"].items() if key.startswith("aws:")}
-    (folder / "Pulumi.local.yaml").write_text(yaml.safe_dump(local))
-    (folder / "__main__.py").write_text(source)
+    """A program of its own, beside the resources that it may make."""
+    stack = workloads_support.program(folder, twin, source)
     (folder / "resources.json").write_text(json.dumps(resources))
-    return LocalStack(twin, folder)
+    return stack
 
 
 def judged(stack: LocalStack, command: str = "preview", *more: str) -> subprocess.CompletedProcess[str]:
