@@ -5,8 +5,15 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 import settings
-from components import DemoApp, EksCluster, Network, PodIdentityAgent, PodIdentityAssociation, PodIdentityRole
-from components.documents import s3_read_only
+from components import (
+    DemoApp,
+    EksCluster,
+    Network,
+    PodIdentities,
+    PodIdentityAgent,
+    PodIdentityAssociation,
+    PodIdentityRole,
+)
 
 DEMO = "eks-pod-identity-demo"
 config = settings.load()
@@ -26,20 +33,15 @@ cluster = EksCluster(
 agent = PodIdentityAgent("eks-pod-identity-agent", config.agent(cluster_name=cluster.ready))
 
 # A role that pods of this cluster can have, and what it may do.
-partition = aws.get_partition_output().partition
+partition, region = aws.get_partition_output().partition, aws.get_region_output().region
 role = PodIdentityRole(
     "eks-pod-s3-readonly-access",
-    config.role(
-        cluster_arns=[cluster.cluster_arn],
-        statements=partition.apply(lambda p: s3_read_only(p, config.readable_buckets)),
-    ),
+    config.role(cluster_arns=[cluster.cluster_arn], statements=partition.apply(config.s3_read_only)),
 )
 
 # The association: from now on pods with this ServiceAccount have that role. An issuer is never that of another cluster.
-in_cluster = pulumi.ResourceOptions(
-    providers=[kubernetes.Provider(DEMO, kubeconfig=cluster.kubeconfig, cluster_identifier=cluster.oidc_issuer)],
-    deleted_with=cluster,
-)
+provider = kubernetes.Provider(DEMO, kubeconfig=cluster.kubeconfig, cluster_identifier=cluster.oidc_issuer)
+in_cluster = pulumi.ResourceOptions(providers=[provider], deleted_with=cluster)
 association = PodIdentityAssociation(
     "demo-sa",
     config.association(cluster_name=agent.ready, role_arn=role.resolved_role_arn, kubeconfig=cluster.kubeconfig),
@@ -58,21 +60,18 @@ app = DemoApp(
     in_cluster,
 )
 
-names = {
-    "cluster": cluster.cluster_name,
-    "region": aws.get_region_output().region,
-    "namespace": association.namespace,
-    "pod": app.pod_name,
-}
-commands = {
-    "kubeconfig": "aws eks update-kubeconfig --name {cluster} --region {region}",
-    "associations": "aws eks list-pod-identity-associations --cluster-name {cluster} --region {region}",
-    "buckets": "kubectl -n {namespace} exec {pod} -- aws s3 ls",
-}
+# More workloads, those that the configuration names. Their roles do not go with the cluster, so nothing here does.
+workloads = PodIdentities(
+    "workloads",
+    config.workloads(name=agent.ready, arn=cluster.cluster_arn, kubeconfig=cluster.kubeconfig),
+    pulumi.ResourceOptions(providers=[provider]),
+)
+
 pulumi.export("cluster_name", cluster.cluster_name)
 pulumi.export("cluster_arn", cluster.cluster_arn)
 pulumi.export("kubeconfig", cluster.kubeconfig)
 pulumi.export("role_arn", role.role_arn)
 pulumi.export("association_id", association.association_id)
 pulumi.export("association_arn", association.association_arn)
-pulumi.export("commands", {key: pulumi.Output.format(text, **names) for key, text in commands.items()})
+pulumi.export("workload_role_arns", workloads.role_arns)
+pulumi.export("commands", region.apply(config.commands))

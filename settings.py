@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import yaml
 from pulumi.runtime.config import CONFIG, get_config_env
 
@@ -21,11 +22,14 @@ from components import (
     EksClusterArgs,
     InvalidArgs,
     NetworkArgs,
+    PodIdentitiesArgs,
     PodIdentityAgentArgs,
     PodIdentityAssociationArgs,
     PodIdentityRoleArgs,
+    documents,
     rules,
 )
+from components.pod_identity import judge_workloads
 
 PROJECT = "eks-pod-identity"
 
@@ -86,6 +90,18 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "demo_app": {"pod_name": "podName", "image": "podImage", "command": "podCommand"},
 }
 
+WORKLOADS: Mapping[str, str] = {"workloads": "workloads", "defaults": "workloadDefaults"}
+"""The same for the other workloads, which are judged with the presets and not by a rule alone."""
+
+# By which the workloads call the stack's one cluster.
+_CLUSTER = "demo"
+
+_COMMANDS: Mapping[str, str] = {
+    "kubeconfig": "aws eks update-kubeconfig --name {clusterName} --region {region}",
+    "associations": "aws eks list-pod-identity-associations --cluster-name {clusterName} --region {region}",
+    "buckets": "kubectl -n {namespace} exec {podName} -- aws s3 ls",
+}
+
 
 class Settings:
     """The stack's configuration, as the arguments of each component; `more` are those that only the program can
@@ -93,7 +109,6 @@ class Settings:
 
     def __init__(self, values: Mapping[str, Any]):
         self._values = values
-        self.readable_buckets: list[str] = values["readableBuckets"]
 
     def network(self, **more: Any) -> NetworkArgs:
         return self._arguments("network", more)
@@ -108,11 +123,32 @@ class Settings:
     def role(self, **more: Any) -> PodIdentityRoleArgs:
         return self._arguments("role", more)
 
+    def s3_read_only(self, partition: str) -> list[documents.Statement]:
+        """What the pod may do: list all buckets, and read objects in those that the configuration names."""
+        return documents.s3_read_only(partition, self._values["readableBuckets"])
+
     def association(self, **more: Any) -> PodIdentityAssociationArgs:
         return self._arguments("association", more)
 
     def demo_app(self, **more: Any) -> DemoAppArgs:
         return self._arguments("demo_app", more)
+
+    def workloads(
+        self, *, name: pulumi.Input[str], arn: pulumi.Input[str], kubeconfig: pulumi.Input[str]
+    ) -> PodIdentitiesArgs:
+        """The other workloads, in the stack's cluster. They carry the stack's tags beside their own."""
+        defaults = self._values["workloadDefaults"]
+        return {
+            "cluster_names": {_CLUSTER: name},
+            "cluster_arns": {_CLUSTER: arn},
+            "kubeconfigs": {_CLUSTER: kubeconfig},
+            "workloads": self._values["workloads"],
+            "defaults": {**defaults, "tags": {**self._values["tags"], **(defaults.get("tags") or {})}},
+        }
+
+    def commands(self, region: str) -> dict[str, str]:
+        """The blog's commands, for this stack."""
+        return {key: text.format(region=region, **self._values) for key, text in _COMMANDS.items()}
 
     def _arguments(self, component: str, more: Mapping[str, Any]) -> Any:
         named = {argument: self._values[key] for argument, key in ARGUMENTS[component].items()}
@@ -140,6 +176,7 @@ def load() -> Settings:
         judged = judge(**{arg: None if values[key] in _NOT_SET else values[key] for arg, key in arguments.items()})
         findings += [_in_terms_of_keys(finding, arguments) for finding in judged]
     findings += rules.judge_bucket_patterns(values["readableBuckets"], "readableBuckets")
+    findings += _judge_workloads(values)
     # Tags go to every component: what is wrong with one is wrong with it once.
     findings = list({str(finding): finding for finding in findings}.values())
     # Of what is only a warning the component tells.
@@ -147,6 +184,22 @@ def load() -> Settings:
     if errors:
         raise InvalidArgs("The stack's configuration", [replace(f, property=f"{PROJECT}:{f.property}") for f in errors])
     return Settings(values)
+
+
+def _judge_workloads(values: Mapping[str, Any]) -> list[rules.Finding]:
+    given = {argument: values[key] for argument, key in WORKLOADS.items()}
+    if rules.UNKNOWN in given.values():
+        return []
+    findings = [
+        _in_terms_of_keys(finding, WORKLOADS)
+        for finding in judge_workloads(given["workloads"], given["defaults"], [_CLUSTER])
+    ]
+    for workload, said in given["workloads"].items():
+        if isinstance(said, Mapping) and said.get("namespace") == values["namespace"]:
+            where, reason = f"workloads.{workload}.namespace", "this is the namespace of the demo's own pod"
+            fix = "Give the workload another one"
+            findings.append(rules.Finding("workload-namespace", where, said["namespace"], reason, fix))
+    return findings
 
 
 def _unknown_key(key: str, value: Any, declared: Mapping[str, Any]) -> rules.Finding:

@@ -84,8 +84,8 @@ class PodIdentity(pulumi.ComponentResource):
 
     It is one workload of `PodIdentities`, which see, with the cluster's arguments beside its own.
 
-    Raises `InvalidArgs` with everything that is wrong with the arguments, and where objects are to be made in the
-    cluster and no Kubernetes provider is given.
+    Raises `InvalidArgs` with everything that is wrong with the arguments, where objects are to be made in the cluster
+    and no Kubernetes provider is given, and on the option `deleted_with`, which would leave the role behind.
 
     See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html.
     """
@@ -106,6 +106,7 @@ class PodIdentity(pulumi.ComponentResource):
         # workload is in the state as what is made of it: a change is seen there, and only there.
         super().__init__(token("PodIdentity"), name, {}, opts)
         where = f"PodIdentity {name!r}"
+        refuse(where, _judge_options(opts))
         own = ("cluster_name", "cluster_arn", "kubeconfig")
         given = {field: value for field, value in args.items() if field not in own}
         judgement = _workloads.judge_single(given)
@@ -177,7 +178,7 @@ class PodIdentities(pulumi.ComponentResource):
     `service_account(workload, cluster)`, which come for that workload alone.
 
     Raises `InvalidArgs` with everything that is wrong with any of them, on two that have the same ServiceAccount in a
-    cluster, and on more than 5,000 in one.
+    cluster, on more than 5,000 in one, and on the option `deleted_with`, which would leave the roles behind.
 
     See https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html.
     """
@@ -197,7 +198,7 @@ class PodIdentities(pulumi.ComponentResource):
         where = f"PodIdentities {name!r}"
         names, arns = args["cluster_names"], args["cluster_arns"]
         keys, defaults = sorted(names), args.get("defaults") or {}
-        refuse(where, _same_keys(args))
+        refuse(where, _judge_options(opts) + _same_keys(args))
         _refuse(where, _workloads.judge(args["workloads"], defaults, keys))
         kubeconfigs, providers = args.get("kubeconfigs", {}), args.get("kubernetes_providers", {})
         clusters = {key: Cluster(names[key], arns[key], kubeconfigs.get(key), providers.get(key)) for key in keys}
@@ -230,6 +231,13 @@ class PodIdentities(pulumi.ComponentResource):
         return self._made.ready[cluster].apply(lambda _: account)
 
 
+def judge_workloads(
+    workloads: Mapping[str, Any], defaults: Mapping[str, Any], clusters: Sequence[str]
+) -> list[rules.Finding]:
+    """Judge `workloads` and `defaults` of `PodIdentities`, whose clusters have these keys, as its constructor does."""
+    return _workloads.judge(workloads, defaults, clusters).findings
+
+
 def _all(outputs: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[Any]:
     # Of nothing, Output.all makes a list.
     return pulumi.Output.all(**outputs) if outputs else pulumi.Output.from_input({})
@@ -239,6 +247,15 @@ def _refuse(where: str, judgement: _workloads.Judgement) -> None:
     refuse(where, judgement.findings)
     for finding, reason in judgement.allowed:
         pulumi.log.info(f"{where}: allowed, because {reason}: {finding}")
+
+
+def _judge_options(opts: pulumi.ResourceOptions | None) -> list[rules.Finding]:
+    if opts is None or opts.deleted_with is None:
+        return []
+    reason = "roles and policies do not go with the cluster, and would be left behind in IAM"
+    fix = "Leave deleted_with out, as that of all that this is made below"
+    page = "https://www.pulumi.com/docs/iac/concepts/resources/options/deletedwith/"
+    return [rules.Finding("deleted-with", "opts.deleted_with", None, reason, fix, page)]
 
 
 def _same_keys(args: PodIdentitiesArgs) -> list[rules.Finding]:

@@ -252,6 +252,24 @@ def test_updates_in_place(stack: LocalStack, twin: Twin) -> None:
     unchanged(stack)
 
 
+def test_workloads_of_the_configuration_come_and_go(stack: LocalStack, twin: Twin) -> None:
+    zone = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
+    dns = {"preset": "external-dns", "scope": {"hosted_zone_arns": [zone]}}
+    stack.config["eks-pod-identity:workloads"] = {"dns": dns}
+    assert set(steps(stack).values()) == {"create"}
+    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
+    eks = client(twin, "eks")
+    associated = eks.list_pod_identity_associations(clusterName=DEMO)["associations"]
+    assert {one["serviceAccount"] for one in associated} == {"demo-sa", "external-dns"}
+    assert outputs(stack)["workload_role_arns"].keys() == {"dns"}
+    unchanged(stack)
+
+    del stack.config["eks-pod-identity:workloads"]
+    assert set(steps(stack).values()) == {"delete"}
+    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
+    unchanged(stack)
+
+
 def test_another_role_is_an_update_of_the_association_in_place_and_another_pod(stack: LocalStack, twin: Twin) -> None:
     before = the_association(twin)
     stack.config["eks-pod-identity:roleName"] = "eks-pod-other"

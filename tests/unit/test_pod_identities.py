@@ -351,6 +351,21 @@ def test_objects_are_never_made_in_whatever_cluster_the_operator_last_used(deplo
     assert deploy(run(create_service_account=False), preview=preview).only(ASSOCIATION)
 
 
+@pytest.mark.parametrize("one", [True, False])
+def test_roles_are_never_left_behind_with_a_cluster(deploy: Deploy, preview: bool, one: bool) -> None:
+    def run() -> Any:
+        gone = pulumi.ResourceOptions(deleted_with=pulumi.ComponentResource("a:b:Cluster", "cluster"))
+        workload: Any = {**SHOP, "role_arn": ROLE, "create_service_account": False}
+        if one:
+            PodIdentity("cart", {"cluster_name": "prod", "cluster_arn": arn("prod"), **workload}, gone)
+        else:
+            clusters: Any = {"cluster_names": {"prod": "prod"}, "cluster_arns": {"prod": arn("prod")}}
+            PodIdentities("many", {**clusters, "workloads": {"cart": workload}}, gone)
+        return {}
+
+    assert refused(deploy, run, preview) == {("deleted-with", "opts.deleted_with")}
+
+
 def single(**args: Any) -> Any:
     def run() -> dict[str, Any]:
         provider = kubernetes.Provider("in-cluster", kubeconfig="{}")

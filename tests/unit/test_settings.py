@@ -15,6 +15,7 @@ from components import InvalidArgs
 from tests.unit.conftest import ACCOUNT, Deploy
 
 ROOT = Path(__file__).parents[2]
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 DECLARED = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 
 
@@ -39,8 +40,8 @@ def stack_file(name: str) -> dict[str, Any]:
 
 
 def test_every_key_is_declared_with_a_description_and_a_default_and_is_used() -> None:
-    used = {key for arguments in settings.ARGUMENTS.values() for key in arguments.values()} | {"readableBuckets"}
-    assert set(DECLARED) == used
+    used = {key for arguments in settings.ARGUMENTS.values() for key in arguments.values()}
+    assert set(DECLARED) == used | set(settings.WORKLOADS.values()) | {"readableBuckets"}
     for key, declaration in DECLARED.items():
         assert declaration["description"], key
         assert "default" in declaration, key
@@ -137,8 +138,9 @@ def test_the_program_makes_the_demo(deploy: Deploy, preview: bool) -> None:
         "PodIdentityAssociation",
         "EffectiveAssociation",
         "DemoApp",
+        "PodIdentities",
     }
-    association = made.only("aws:eks/podIdentityAssociation:PodIdentityAssociation")
+    association = made.only(ASSOCIATION)
     agent = next(r for r in made.of_type("aws:eks/addon:Addon") if r.name == "eks-pod-identity-agent-addon")
     assert made.waits_for(association, agent)
     assert made.waits_for(
@@ -160,6 +162,56 @@ def test_the_program_makes_the_demo(deploy: Deploy, preview: bool) -> None:
             "associations": "aws eks list-pod-identity-associations --cluster-name eks-pod-identity-demo --region eu-west-1",
             "buckets": "kubectl -n demo-ns exec demo-app -- aws s3 ls",
         }
+
+
+def test_workloads_of_the_configuration(deploy: Deploy, preview: bool) -> None:
+    zone = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
+    configure(
+        {
+            **stack_file("dev"),
+            "workloadDefaults": {"tags": {"team": "platform"}},
+            "workloads": {"dns": {"preset": "external-dns", "scope": {"hosted_zone_arns": [zone]}}},
+        }
+    )
+    made = deploy(run_program, preview=preview)
+
+    association = made.resources[ASSOCIATION, "workloads-dns-demo-association"]
+    assert association.inputs["serviceAccount"] == "external-dns"
+    # The stack's tags, and its own.
+    assert association.inputs["tags"] == {"project": "eks-pod-identity-demo", "team": "platform"}
+    agent = made.resources["aws:eks/addon:Addon", "eks-pod-identity-agent-addon"]
+    assert made.waits_for(association, agent)
+    if not preview:
+        assert made.outputs["workload_role_arns"].keys() == {"dns"}
+
+
+def test_what_is_wrong_with_workloads_is_said_with_all_else_by_key() -> None:
+    dns = {"preset": "external-dns", "scope": {"hosted_zone_arns": []}}
+    configure(
+        {
+            "rolePath": "demo",
+            "namespace": "demo-ns",
+            "workloadDefaults": {"tag": {}},
+            "workloads": {"dns": dns, "other": {"namespace": "demo-ns", "service_account": "other"}},
+        }
+    )
+    with pytest.raises(InvalidArgs) as refused:
+        settings.load()
+    assert {finding.property.removeprefix("eks-pod-identity:") for finding in refused.value.findings} == {
+        "rolePath",
+        "workloadDefaults.tag",
+        "workloads.other.namespace",
+    }
+    configure({"workloads": {"dns": dns, "other": {"namespace": "apps", "service_account": "other"}}})
+    with pytest.raises(InvalidArgs) as refused:
+        settings.load()
+    assert {finding.property.removeprefix("eks-pod-identity:") for finding in refused.value.findings} == {
+        "workloads.dns.scope.hosted_zone_arns",
+        "workloads.other.preset",
+    }
+    configure({"workloads": "dns"})
+    with pytest.raises(InvalidArgs, match=r"workloads = .*not of type object"):
+        settings.load()
 
 
 def test_a_bad_configuration_makes_nothing(deploy: Deploy, preview: bool) -> None:
