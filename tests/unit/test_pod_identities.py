@@ -356,11 +356,13 @@ def test_roles_are_never_left_behind_with_a_cluster(deploy: Deploy, preview: boo
     def run() -> Any:
         gone = pulumi.ResourceOptions(deleted_with=pulumi.ComponentResource("a:b:Cluster", "cluster"))
         workload: Any = {**SHOP, "role_arn": ROLE, "create_service_account": False}
-        if one:
-            PodIdentity("cart", {"cluster_name": "prod", "cluster_arn": arn("prod"), **workload}, gone)
-        else:
-            clusters: Any = {"cluster_names": {"prod": "prod"}, "cluster_arns": {"prod": arn("prod")}}
-            PodIdentities("many", {**clusters, "workloads": {"cart": workload}}, gone)
+        single: Any = {"cluster_name": "prod", "cluster_arn": arn("prod"), **workload}
+        many: Any = {
+            "cluster_names": {"prod": "prod"},
+            "cluster_arns": {"prod": arn("prod")},
+            "workloads": {"cart": workload},
+        }
+        PodIdentity("cart", single, gone) if one else PodIdentities("many", many, gone)
         return {}
 
     assert refused(deploy, run, preview) == {("deleted-with", "opts.deleted_with")}
