@@ -71,7 +71,12 @@ def _pulumi(twin: Twin, stack: LocalStack, arguments: argparse.Namespace) -> int
 
 def _up(twin: Twin, stack: LocalStack, arguments: argparse.Namespace) -> int:
     twin.start()
-    stack.pulumi("up", "--yes", "--skip-preview", *arguments.arguments)
+    try:
+        stack.pulumi("up", "--yes", "--skip-preview", *arguments.arguments)
+    except subprocess.CalledProcessError:
+        if stack.interrupted():
+            print("An earlier run was killed in the middle of its work. To begin anew: make clean", file=sys.stderr)
+        raise
     return 0
 
 

@@ -33,7 +33,8 @@ def make_buckets(stack: LocalStack) -> None:
 
 def remove_buckets(stack: LocalStack) -> None:
     """Remove the operator's buckets with what is in them."""
-    listed = json.loads(stack.aws("s3api", "list-buckets", "--output", "json", capture=True).stdout)
+    listing = ("aws", "s3api", "list-buckets", "--output", "json")
+    listed = json.loads(stack.run(*listing, capture=True, apart=True).stdout)
     for bucket in {entry["Name"] for entry in listed["Buckets"]} & set(BUCKETS):
         stack.aws("s3", "rb", "--force", f"s3://{bucket}", capture=True)
 
@@ -45,7 +46,7 @@ def verify(stack: LocalStack, console: Console) -> None:
         VerificationFailed: One of them ended as it should not.
         CalledProcessError: The cluster or the endpoint could not be asked.
     """
-    outputs = json.loads(stack.pulumi("stack", "output", "--json", capture=True).stdout)
+    outputs = stack.outputs()
     commands: Mapping[str, str] = outputs["commands"]
     stack.run(*shlex.split(commands["kubeconfig"]), capture=True)
     in_pod = [*shlex.split(commands["buckets"].partition(" -- ")[0]), "--"]
@@ -58,14 +59,18 @@ def verify(stack: LocalStack, console: Console) -> None:
     problems = []
     if allowed.returncode or any(bucket not in allowed.stdout for bucket in BUCKETS):
         problems.append("the pod cannot list the buckets")
-    if not denied.returncode or "AccessDenied" not in denied.stdout:
+    if not denied.returncode or "AccessDenied" not in denied.stderr:
         problems.append("the pod is not denied to make a bucket")
     role = outputs["role_arn"].rpartition("/")[2]
     caller = json.loads(identity.stdout)["Arn"] if not identity.returncode else ""
     if f":assumed-role/{role}/" not in caller:
         problems.append(f"the pod does not act as the role {role}")
     tags = _session_tags(stack.twin.url(), caller)
+    if tags.get("eks-cluster-name") != outputs["cluster_name"]:
+        problems.append("the pod's session has not the tags of its cluster")
     associations = json.loads(listed.stdout)["associations"] if not listed.returncode else []
+    if outputs["association_id"] not in (association["associationId"] for association in associations):
+        problems.append("the association is not listed")
 
     table = Table(title="The pod's credentials", title_justify="left", show_header=False, show_lines=True)
     table.add_column(no_wrap=True, style="bold")
@@ -85,8 +90,9 @@ def verify(stack: LocalStack, console: Console) -> None:
 
 def _shown(stack: LocalStack, console: Console, command: list[str]) -> subprocess.CompletedProcess[str]:
     console.print(f"\n$ {shlex.join(command)}", style="bold", highlight=False, soft_wrap=True)
-    result = stack.run(*command, capture=True, check=False)
-    console.print(result.stdout.rstrip(), highlight=False, markup=False, soft_wrap=True)
+    result = stack.run(*command, capture=True, apart=True, check=False)
+    said = "\n".join(filter(None, (result.stdout.rstrip(), result.stderr.rstrip())))
+    console.print(said, highlight=False, markup=False, soft_wrap=True)
     return result
 
 

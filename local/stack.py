@@ -1,6 +1,7 @@
 """The demo's stack on the twin: the environment in which `pulumi` runs there, and the stack `local` in its own
 backend."""
 
+import json
 import os
 import subprocess
 import sys
@@ -40,6 +41,8 @@ class LocalStack:
         self.config = dict(config or {})
         self.project: str = yaml.safe_load((program / "Pulumi.yaml").read_text())["name"]
         self.config_file = twin.state / f"{self.project}.{STACK}.yaml"
+        self._pulumi_state = twin.state / "pulumi-state" / ".pulumi"
+        self._checkpoint = self._pulumi_state / "stacks" / self.project / f"{STACK}.json"
 
     def environment(self) -> dict[str, str]:
         """The variables with which `pulumi` and the `aws` CLI work on the twin, and on nothing else.
@@ -50,7 +53,7 @@ class LocalStack:
         tools = toolchain.ensure(("pulumi", "kubectl"))
         python = Path(sys.executable)
         pulumi = pulumi_home.prepare(self.twin.state / "pulumi-home", tools, ROOT, python)
-        backend = self.twin.state / "pulumi-state"
+        backend = self._pulumi_state.parent
         backend.mkdir(exist_ok=True)
         own = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
         return {
@@ -83,18 +86,26 @@ class LocalStack:
 
     def pulumi(self, *arguments: str, capture: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `pulumi` on the stack, made at its first use. Raises `CalledProcessError` when it fails, unless told
-        told not to."""
+        not to."""
         environment = self.environment()
         self._make_stack(environment)
+        self._release_locks_of_the_dead()
         command = ["pulumi", *arguments, "--stack", STACK, "--non-interactive"]
         if arguments[0] not in _WITHOUT_CONFIG:
             command += ["--config-file", str(self.config_file)]
         return self._run(command, environment, capture=capture, check=check)
 
-    def run(self, *command: str, capture: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command, such as `aws` or `kubectl`, on the twin. Raises `CalledProcessError` when it fails, unless
-        told not to."""
-        return self._run(command, self.environment(), capture=capture, check=check)
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, without those that are secret. Raises `CalledProcessError` when there is no stack."""
+        command = ("pulumi", "stack", "output", "--json", "--stack", STACK, "--non-interactive")
+        return json.loads(self.run(*command, capture=True, apart=True).stdout)
+
+    def run(
+        self, *command: str, capture: bool = False, apart: bool = False, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command, such as `aws` or `kubectl`, on the twin. What it says is captured in one, or `apart`. Raises
+        `CalledProcessError` when it fails, unless told not to."""
+        return self._run(command, self.environment(), capture=capture, apart=apart, check=check)
 
     def aws(self, *arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
         """Run the `aws` CLI on the twin. Raises `CalledProcessError` when it fails."""
@@ -102,7 +113,19 @@ class LocalStack:
 
     def exists(self) -> bool:
         """Whether the stack was made, and not removed again."""
-        return (self.twin.state / "pulumi-state" / ".pulumi" / "stacks" / self.project / f"{STACK}.json").exists()
+        return self._checkpoint.exists()
+
+    def interrupted(self) -> list[str]:
+        """The URNs of resources that Pulumi was killed over: whether they are there nobody knows."""
+        checkpoint = json.loads(self._checkpoint.read_text()) if self.exists() else {}
+        pending = checkpoint.get("checkpoint", {}).get("latest", {}).get("pending_operations") or []
+        return [operation["resource"]["urn"] for operation in pending]
+
+    def _release_locks_of_the_dead(self) -> None:
+        # Who was killed in an update did not give its lock back, and the next update would be refused.
+        for lock in self._pulumi_state.glob(f"locks/*/{self.project}/{STACK}/*.json"):
+            if not _lives(json.loads(lock.read_text())["pid"]):
+                lock.unlink()
 
     def _make_stack(self, environment: dict[str, str]) -> None:
         self._write_config(environment["AWS_ENDPOINT_URL"])
@@ -120,7 +143,13 @@ class LocalStack:
         self.config_file.write_text(yaml.safe_dump(stack, sort_keys=False))
 
     def _run(
-        self, command: Sequence[str], environment: dict[str, str], *, capture: bool, check: bool
+        self,
+        command: Sequence[str],
+        environment: dict[str, str],
+        *,
+        capture: bool,
+        check: bool,
+        apart: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
@@ -129,8 +158,18 @@ class LocalStack:
             text=True,
             check=check,
             stdout=subprocess.PIPE if capture else None,
-            stderr=subprocess.STDOUT if capture else None,
+            stderr=(subprocess.PIPE if apart else subprocess.STDOUT) if capture else None,
         )
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 _WITHOUT_CONFIG = ("stack", "about", "plugin", "state", "cancel")

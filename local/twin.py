@@ -57,7 +57,8 @@ class Twin:
         """Whether a twin lives in this state folder."""
         if not self._about.exists():
             return False
-        lock = self._take_lock()
+        # Shared, so that a look is in nobody's way but that of a start, which tries again.
+        lock = self._take_lock(fcntl.LOCK_SH)
         if lock is None:
             return True
         os.close(lock)
@@ -67,11 +68,20 @@ class Twin:
         """Start the twin, or find it running, and return its endpoint's URL. Raises `TwinError` when it cannot
         start, and `ToolchainError` when a part of Kubernetes cannot be had."""
         self.state.mkdir(parents=True, exist_ok=True)
-        lock = self._take_lock()
+        if self.running():
+            return self.url()
+        # Before the lock, for which others wait: the first time this may take a quarter of an hour.
+        toolchain.ensure(TOOLS)
+        lock: int | None = None
+
+        def locked_or_running() -> bool:
+            nonlocal lock
+            lock = self._take_lock(fcntl.LOCK_EX)
+            return lock is not None or self.running()
+
+        if not _until(locked_or_running, START_SECONDS):
+            raise TwinError(f"A twin is starting in {self.state}, but does not get ready; see {self._log}")
         if lock is None:
-            # Somebody else's start may still be waiting for it to be ready.
-            if not _until(self._about.exists, START_SECONDS):
-                raise TwinError(f"A twin is starting in {self.state}, but does not get ready; see {self._log}")
             return self.url()
         try:
             # What a killed twin left behind about itself is no longer true.
@@ -102,8 +112,6 @@ class Twin:
             shutil.rmtree(self.state)
 
     def _spawn(self, lock: int) -> str:
-        # Here, where somebody sees the progress: the first time may take a quarter of an hour.
-        toolchain.ensure(TOOLS)
         command = [
             *(sys.executable, "-m", "local", "aws", "--kubernetes"),
             *("--port", str(self.port), "--state", str(self.state / "aws")),
@@ -129,17 +137,19 @@ class Twin:
                 process.kill()
             process.wait()
             tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
-            raise TwinError(f"The AWS endpoint did not start on port {self.port}:\n{tail}")
+            raise TwinError(
+                f"The AWS endpoint did not start on port {self.port} (--port or TWIN_PORT gives it another):\n{tail}"
+            )
         partial = self._about.with_suffix(".partial")
         partial.write_text(json.dumps({"pid": process.pid, "url": url}))
         partial.replace(self._about)
         self._child = process
         return url
 
-    def _take_lock(self) -> int | None:
+    def _take_lock(self, kind: int) -> int | None:
         descriptor = os.open(self.state / "twin.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from rich.console import Console
 
 from local import demo
 from local.aws.inventory import inventory
-from local.stack import LocalStack
+from local.stack import ROOT, LocalStack
 from local.twin import Twin
 
 from .workloads_support import program, steps
@@ -40,6 +42,11 @@ def stack(twin: Twin) -> LocalStack:
     return LocalStack(twin)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("operator")
+
+
 def client(twin: Twin, service: str) -> Any:
     return boto3.client(
         service,
@@ -59,8 +66,20 @@ def unchanged(stack: LocalStack) -> None:
     stack.pulumi("refresh", "--preview-only", "--expect-no-changes", capture=True)
 
 
-def outputs(stack: LocalStack) -> dict[str, Any]:
-    return json.loads(stack.pulumi("stack", "output", "--json", capture=True).stdout)
+def make(what: str, twin: Twin, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run what `make demo` and `make destroy` run, with a home and a folder for temporary files of its own."""
+    environment = {
+        **os.environ,
+        # The tools are the same for all; they are the one thing that stays.
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+        "HOME": str(folder / "home"),
+        "TMPDIR": str(folder / "tmp"),
+        "COLUMNS": "120",
+    }
+    for name in ("HOME", "TMPDIR"):
+        Path(environment[name]).mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "local", "--state", str(twin.state), "--port", "0", what]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def in_pod(stack: LocalStack, *command: str, namespace: str = "demo-ns", pod: str = "demo-app") -> tuple[int, str]:
@@ -71,7 +90,8 @@ def in_pod(stack: LocalStack, *command: str, namespace: str = "demo-ns", pod: st
 
 def the_association(twin: Twin) -> dict[str, Any]:
     eks = client(twin, "eks")
-    (found,) = eks.list_pod_identity_associations(clusterName=DEMO)["associations"]
+    listed = eks.list_pod_identity_associations(clusterName=DEMO)["associations"]
+    (found,) = (one for one in listed if one["serviceAccount"] == "demo-sa")
     return eks.describe_pod_identity_association(clusterName=DEMO, associationId=found["associationId"])["association"]
 
 
@@ -109,10 +129,25 @@ def test_a_bad_configuration_is_refused_whole_before_any_call(twin: Twin, config
     assert remaining(twin) == {}
 
 
-def test_up_provisions_the_blogs_aws_side(stack: LocalStack, twin: Twin) -> None:
-    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
+def test_make_demo_runs_to_the_table(stack: LocalStack, twin: Twin, folder: Path) -> None:
+    made = make("demo", twin, folder)
+    assert made.returncode == 0, made.stdout + made.stderr
+    shown = made.stdout[made.stdout.index("The pod's credentials") :]
+    for expected in (
+        "allowed: 2 buckets",
+        "denied: AccessDenied",
+        "eks-pod-s3-readonly-access",
+        f"eks-cluster-name = {DEMO}",
+        "kubernetes-namespace = demo-ns",
+        "kubernetes-service-account = demo-sa",
+        "kubernetes-pod-name = demo-app",
+        stack.outputs()["association_id"],
+    ):
+        assert expected in shown
 
-    out = outputs(stack)
+
+def test_it_provisions_the_blogs_aws_side(stack: LocalStack, twin: Twin) -> None:
+    out = stack.outputs()
     association = the_association(twin)
     assert out["cluster_name"] == DEMO
     assert out["cluster_arn"] == f"arn:aws:eks:eu-west-1:123456789012:cluster/{DEMO}"
@@ -135,8 +170,7 @@ def test_up_provisions_the_blogs_aws_side(stack: LocalStack, twin: Twin) -> None
 
 
 def test_the_commands_that_the_stack_prints(stack: LocalStack) -> None:
-    demo.make_buckets(stack)
-    commands = outputs(stack)["commands"]
+    commands = stack.outputs()["commands"]
     assert commands["buckets"] == "kubectl -n demo-ns exec demo-app -- aws s3 ls"
     said = {
         key: stack.run(*commands[key].split(), capture=True).stdout for key in ("kubeconfig", "associations", "buckets")
@@ -154,21 +188,15 @@ def test_the_pod_is_denied_everything_else(stack: LocalStack) -> None:
     assert "AccessDenied" in said
 
 
-def test_the_verification_at_the_end_of_make_demo(stack: LocalStack) -> None:
-    console = Console(file=io.StringIO(), width=120)
-    demo.verify(stack, console)
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    for expected in (
-        "allowed: 2 buckets",
-        "denied: AccessDenied",
-        "eks-pod-s3-readonly-access",
-        f"eks-cluster-name = {DEMO}",
-        "kubernetes-namespace = demo-ns",
-        "kubernetes-service-account = demo-sa",
-        "kubernetes-pod-name = demo-app",
-        outputs(stack)["association_id"],
-    ):
-        assert expected in shown
+def test_a_pod_that_may_do_too_much_fails_the_verification(stack: LocalStack, twin: Twin) -> None:
+    iam = client(twin, "iam")
+    statement = {"Effect": "Allow", "Action": "s3:CreateBucket", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName="eks-pod-s3-readonly-access", PolicyName="more", PolicyDocument=document)
+    with pytest.raises(demo.VerificationFailed, match="the pod is not denied to make a bucket"):
+        demo.verify(stack, Console(file=io.StringIO()))
+    iam.delete_role_policy(RoleName="eks-pod-s3-readonly-access", PolicyName="more")
+    client(twin, "s3").delete_bucket(Bucket="eks-pod-identity-demo-intruder")
 
 
 def test_kubectl_and_the_aws_cli_see_a_cluster(stack: LocalStack) -> None:
@@ -195,7 +223,7 @@ namespace = kubernetes.core.v1.Namespace("n", metadata={{"name": "naive"}}, opts
 account = kubernetes.core.v1.ServiceAccount("s", metadata={{"name": "naive", "namespace": "naive"}},
     opts=pulumi.ResourceOptions(provider=cluster, depends_on=[namespace]))
 association = aws.eks.PodIdentityAssociation("a", cluster_name={DEMO!r}, namespace="naive", service_account="naive",
-    role_arn={outputs(stack)["role_arn"]!r})
+    role_arn={stack.outputs()["role_arn"]!r})
 kubernetes.core.v1.Pod("p", metadata={{"name": "naive", "namespace": "naive"}},
     spec={{"service_account_name": "naive", "containers": [{{"name": "naive", "image": "amazon/aws-cli:2.31.13"}}]}},
     opts=pulumi.ResourceOptions(provider=cluster, depends_on=[account, association]))
@@ -218,7 +246,10 @@ def test_the_kubeconfig_is_encrypted_among_the_stacks_outputs(stack: LocalStack)
     assert set(root["outputs"]["kubeconfig"]) == {"4dabf18193072939515e22adb298388d", "ciphertext"}
 
 
-def test_updates_in_place(stack: LocalStack, twin: Twin) -> None:
+DNS = {"preset": "external-dns", "scope": {"hosted_zone_arns": ["arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"]}}
+
+
+def test_updates_in_place_and_a_workload_of_the_configuration(stack: LocalStack, twin: Twin) -> None:
     stack.config = {
         "eks-pod-identity:roleName": "eks-pod-s3-readonly-access",
         "eks-pod-identity:maxSessionDuration": 7200,
@@ -227,9 +258,13 @@ def test_updates_in_place(stack: LocalStack, twin: Twin) -> None:
         "eks-pod-identity:nodeDesiredSize": 4,
         "eks-pod-identity:logTypes": ["api", "audit"],
         "eks-pod-identity:tags": {"project": DEMO, "team": "platform"},
+        "eks-pod-identity:workloads": {"dns": DNS},
     }
     planned = steps(stack)
-    assert set(planned.values()) == {"update"}
+    assert set(planned.values()) == {"update", "create"}
+    created = {name for name, step in planned.items() if step == "create"}
+    assert f"{ASSOCIATION}::workloads-dns-demo-association" in created
+    assert all("::workloads-" in name for name in created)
     assert {
         f"{ASSOCIATION}::demo-sa-association",
         "aws:iam/role:Role::eks-pod-s3-readonly-access-role",
@@ -249,31 +284,18 @@ def test_updates_in_place(stack: LocalStack, twin: Twin) -> None:
     enabled = next(c for c in eks.describe_cluster(name=DEMO)["cluster"]["logging"]["clusterLogging"] if c["enabled"])
     assert sorted(enabled["types"]) == ["api", "audit"]
     assert client(twin, "iam").get_role(RoleName="eks-pod-s3-readonly-access")["Role"]["MaxSessionDuration"] == 7200
-    unchanged(stack)
-
-
-def test_workloads_of_the_configuration_come_and_go(stack: LocalStack, twin: Twin) -> None:
-    zone = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
-    dns = {"preset": "external-dns", "scope": {"hosted_zone_arns": [zone]}}
-    stack.config["eks-pod-identity:workloads"] = {"dns": dns}
-    assert set(steps(stack).values()) == {"create"}
-    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
-    eks = client(twin, "eks")
     associated = eks.list_pod_identity_associations(clusterName=DEMO)["associations"]
     assert {one["serviceAccount"] for one in associated} == {"demo-sa", "external-dns"}
-    assert outputs(stack)["workload_role_arns"].keys() == {"dns"}
-    unchanged(stack)
-
-    del stack.config["eks-pod-identity:workloads"]
-    assert set(steps(stack).values()) == {"delete"}
-    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
+    assert stack.outputs()["workload_role_arns"].keys() == {"dns"}
     unchanged(stack)
 
 
 def test_another_role_is_an_update_of_the_association_in_place_and_another_pod(stack: LocalStack, twin: Twin) -> None:
     before = the_association(twin)
     stack.config["eks-pod-identity:roleName"] = "eks-pod-other"
+    del stack.config["eks-pod-identity:workloads"]
     planned = steps(stack)
+    assert planned[f"{ASSOCIATION}::workloads-dns-demo-association"] == "delete"
     assert planned[f"{ASSOCIATION}::demo-sa-association"] == "update"
     assert "replace" in planned[POD]
 
@@ -335,7 +357,7 @@ def test_drift_is_seen_and_repaired(stack: LocalStack, twin: Twin) -> None:
 
 
 def test_an_association_that_exists_is_imported(stack: LocalStack, twin: Twin, tmp_path: Path) -> None:
-    role = outputs(stack)["role_arn"]
+    role = stack.outputs()["role_arn"]
     made = client(twin, "eks").create_pod_identity_association(
         clusterName=DEMO, namespace="imported", serviceAccount="by-hand", roleArn=role, tags={"made": "by-hand"}
     )["association"]
@@ -355,14 +377,11 @@ def test_an_association_that_exists_is_imported(stack: LocalStack, twin: Twin, t
     assert the_association(twin)["namespace"] == "other-ns"
 
 
-def test_destroy_leaves_nothing(stack: LocalStack, twin: Twin) -> None:
-    stack.pulumi("destroy", "--yes", "--skip-preview", capture=True)
-    demo.remove_buckets(stack)
-    assert remaining(twin) == {}
-    assert outputs(stack) == {}
-    # The cluster's processes have gone with it: the endpoint is all that runs out of this folder.
-    processes = subprocess.run(
-        ["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    (only,) = (line for line in processes if str(twin.state) in line)
-    assert "local aws" in only
+def test_make_destroy_leaves_nothing(twin: Twin, folder: Path) -> None:
+    destroyed = make("destroy", twin, folder)
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    assert destroyed.stdout.endswith("Nothing is left: no resource, no process, no state.\n")
+    assert not twin.state.exists()
+    processes = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(twin.state) not in processes
+    assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == [Path("home"), Path("tmp")]

@@ -4,13 +4,17 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local.stack import LocalStack
 from local.twin import Twin, TwinError
+
+from .workloads_support import program
 
 
 @pytest.fixture
@@ -69,7 +73,9 @@ def test_a_busy_port_is_said(tmp_path: Path) -> None:
         busy.listen()
         port = busy.getsockname()[1]
         twin = Twin(tmp_path / "state", port)
-        with pytest.raises(TwinError, match=rf"did not start on port {port}:\n.*{port}"):
+        with pytest.raises(
+            TwinError, match=rf"did not start on port {port} \(--port or TWIN_PORT gives it another\):\n.*{port}"
+        ):
             twin.start()
         assert not twin.running()
 
@@ -82,3 +88,39 @@ def test_nothing_is_left_after_remove(tmp_path: Path) -> None:
     assert not twin.state.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def lock_of(pid: int, stack: LocalStack) -> Path:
+    lock = stack.twin.state / "pulumi-state/.pulumi/locks/organization" / stack.project / "local" / f"{pid}.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text(json.dumps({"pid": pid, "username": "somebody", "hostname": "here"}))
+    return lock
+
+
+def test_the_lock_of_a_killed_pulumi_is_released_and_that_of_another_is_not(twin: Twin, tmp_path: Path) -> None:
+    twin.start()
+    stack = program(tmp_path / "empty", twin, "")
+    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
+    killed = subprocess.Popen(["sleep", "60"])
+    killed.kill()
+    killed.wait()
+    lock_of(killed.pid, stack)
+    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
+    lives = lock_of(os.getpid(), stack)
+    refused = stack.pulumi("up", "--yes", "--skip-preview", capture=True, check=False)
+    assert "currently locked" in refused.stdout
+    assert lives.exists()
+
+
+def test_what_a_killed_pulumi_was_at_is_told(twin: Twin, tmp_path: Path) -> None:
+    twin.start()
+    stack = program(tmp_path / "empty", twin, "")
+    assert stack.interrupted() == []
+    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
+    assert stack.interrupted() == []
+    checkpoint = next((twin.state / "pulumi-state").glob(".pulumi/stacks/*/local.json"))
+    state = json.loads(checkpoint.read_text())
+    urn = "urn:pulumi:local::empty::aws:s3/bucket:Bucket::never"
+    state["checkpoint"]["latest"]["pending_operations"] = [{"resource": {"urn": urn}, "type": "creating"}]
+    checkpoint.write_text(json.dumps(state))
+    assert stack.interrupted() == [urn]
