@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 LOCAL  := $(BIN)/python -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview destroy test unit lint docs format bench clean
+.PHONY: help demo up preview destroy test unit lint docs format wheel bench clean
 
 help: ## Say what there is to make.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,9 +46,12 @@ format: $(READY) ## Put the code in its standard format.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+wheel: ## Build the wheel for other repositories, into dist/.
+	$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
 bench: $(READY) ## Measure the demo, and many workloads, on the twin.
 	$(BIN)/python -m local.bench
-	$(BIN)/python -m local.bench workloads 10 100
+	$(BIN)/python -m local.bench workloads 10 100 300 1000
 
 clean: ## Remove the twin, the virtual environment and what tools left in the checkout.
 	@if [ -e $(READY) ]; then $(LOCAL) clean; fi

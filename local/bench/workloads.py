@@ -1,23 +1,28 @@
 """How long many workloads take: by `PodIdentities`, and the same resources written flat.
 
-Each has a role, a policy and its attachment, an association and a ServiceAccount, in the demo's cluster. The components
-also wait until pods get credentials, which the flat program does not.
+Each has a role, a policy and its attachment, an association and a ServiceAccount, in the demo's cluster. Both programs
+make the same and wait for nothing else, so that what they take can be compared; at the end the components wait, too,
+until pods get credentials by all of their associations. What is promised is checked: see `LIMITS`.
 """
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
 from rich.console import Console
 from rich.table import Table
 
+from local.bench.trace import busy, spans
 from local.stack import ROOT, LocalStack
 from local.twin import Twin
 
@@ -32,12 +37,30 @@ RUNS: dict[str, tuple[int, list[str]]] = {
 }
 """What is run, and with how many workloads more than at first."""
 
+AWAIT = "wait for all"
+"""What only the components do, before they are destroyed."""
+
+RESOURCES_OF_ONE = 5
+
+COST, GROWTH, AT_ONCE = 1.10, 1.25, 4.0
+LIMITS = (
+    f"the components take at most {COST:.2f} of what the flat program takes, over all runs; what one workload more "
+    f"takes grows by at most {GROWTH:.2f} from the fewest to the most; over {AT_ONCE:.0f} resources are made at once"
+)
+
+# Below this, what every run takes anyway hides what workloads take.
+_FROM = 100
+
 _WHO = {
     "python_host/executor.py": "program",
+    "python_host": "host",
     "launch.py aws": "aws",
     "launch.py kubernetes": "kubernetes",
     "local aws": "endpoint",
     "bin/kube-apiserver": "API server",
+    "bin/kube-controller-manager": "controllers",
+    "bin/kube-scheduler": "scheduler",
+    "bin/kwok": "kwok",
     "bin/etcd": "etcd",
     "pulumi ": "engine",
 }
@@ -45,7 +68,7 @@ _WHO = {
 
 
 class Memory:
-    """The most memory that each kind of process ever had, in MB, while this was watching."""
+    """The most memory that each kind of process ever had, in MB, while this was watching: all that this one started."""
 
     def __init__(self) -> None:
         self.peaks: dict[str, int] = {}
@@ -62,12 +85,33 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.5):
-            listed = subprocess.run(["ps", "-ww", "-eo", "rss=,args="], capture_output=True, text=True, check=True)
-            for line in listed.stdout.splitlines():
-                size, _, command = line.strip().partition(" ")
-                who = next((name for mark, name in _WHO.items() if mark in command), None)
-                if who is not None:
+            listing = ["ps", "-ww", "-eo", "pid=,ppid=,rss=,args="]
+            listed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+            processes = [line.split(maxsplit=3) for line in listed.splitlines()]
+            ours = {str(os.getpid())}
+            # A process has a greater number than the one that started it, until the numbers begin anew.
+            for pid, parent, *_ in sorted(processes, key=lambda process: int(process[0])):
+                if parent in ours:
+                    ours.add(pid)
+            for pid, _, size, *command in processes:
+                who = next((name for mark, name in _WHO.items() if mark in "".join(command)), None)
+                if pid in ours and who is not None:
                     self.peaks[who] = max(self.peaks.get(who, 0), int(size) // 1024)
+
+
+@dataclass
+class Measured:
+    """What one program took with one number of workloads."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    at_once: float = 0.0
+    """How many resources were being made at once, on average, while any was."""
+
+    @property
+    def total(self) -> float:
+        """What both programs do."""
+        return sum(self.seconds[run] for run in RUNS)
 
 
 @contextlib.contextmanager
@@ -88,45 +132,114 @@ def _program(kind: str, folder: Path) -> Iterator[Path]:
     shutil.rmtree(place)
 
 
-def _measure(stack: LocalStack, number: int) -> tuple[dict[str, float], Mapping[str, int]]:
-    seconds: dict[str, float] = {}
+def _measure(stack: LocalStack, kind: str, number: int) -> Measured:
+    measured = Measured()
+    trace = stack.program / "trace.json"
+    runs = dict(RUNS)
+    if kind == "components":
+        runs = {**{run: of for run, of in RUNS.items() if run != "destroy"}, AWAIT: RUNS["one more"]}
+        runs["destroy"] = RUNS["destroy"]
     with Memory() as memory:
-        for run, (more, arguments) in RUNS.items():
+        for run, (more, arguments) in runs.items():
             os.environ["BENCH_WORKLOADS"] = str(number + more)
+            os.environ["BENCH_AWAIT"] = "yes" if run == AWAIT else ""
+            traced = ["--otel-traces", trace.as_uri()] if run == "up" else []
             began = time.perf_counter()
-            stack.pulumi(*arguments, capture=True)
-            seconds[run] = time.perf_counter() - began
-    return seconds, memory.peaks
+            said = stack.pulumi(*arguments, *traced, capture=True).stdout
+            measured.seconds[run] = time.perf_counter() - began
+            if run == "one more":
+                _check_one_more(said, f"w{number:04}")
+            if traced:
+                made = [span for span in spans(trace) if span.name == "pulumirpc.ResourceProvider/Create"]
+                measured.at_once = sum(span.end - span.start for span in made) / busy(made)
+    measured.peaks = memory.peaks
+    return measured
+
+
+def _check_one_more(said: str, name: str) -> None:
+    """Check that a run made the resources of one workload, and touched no other.
+
+    Raises:
+        AssertionError: It did not.
+    """
+    summary = said[said.rindex("Resources:") :]
+    counts = dict(re.findall(r"^\s+\S (\d+) (\w+)", summary, re.MULTILINE))
+    done = {what: int(count) for count, what in counts.items()}
+    assert done == {"created": RESOURCES_OF_ONE}, summary
+    created = [line for line in said.splitlines() if re.search(r" created( \(|$)", line)]
+    assert len(created) >= RESOURCES_OF_ONE, said
+    assert all(name in line for line in created), created
+
+
+def broken(results: Mapping[int, Mapping[str, Measured]]) -> list[str]:
+    """What was promised and does not hold, of results by number of workloads and kind of program."""
+    found = []
+    for number, kinds in results.items():
+        ratio = kinds["components"].total / kinds["flat"].total
+        if number >= _FROM and ratio > COST:
+            found.append(f"{number} workloads: the components take {ratio:.2f} of what the flat program takes")
+        if number >= _FROM and kinds["components"].at_once <= AT_ONCE:
+            found.append(f"{number} workloads: only {kinds['components'].at_once:.1f} resources are made at once")
+    for run in RUNS:
+        if run == "one more":
+            continue
+        slopes = _slopes(results, run)
+        if len(slopes) > 1 and slopes[-1] > GROWTH * slopes[0]:
+            took = ", ".join(f"{slope * 1000:.0f}" for slope in slopes)
+            found.append(f"{run}: what one workload more takes grows, in milliseconds: {took}")
+    return found
+
+
+def _slopes(results: Mapping[int, Mapping[str, Measured]], run: str) -> list[float]:
+    """The seconds that one workload more takes the components, from each number to the next."""
+    points = [(number, kinds["components"].seconds[run]) for number, kinds in sorted(results.items())]
+    return [(after - before) / (more - fewer) for (fewer, before), (more, after) in pairwise(points)]
+
+
+def _show(console: Console, results: Mapping[int, Mapping[str, Measured]]) -> None:
+    times = Table(title="Many workloads on the twin: seconds of wall time, components / flat")
+    for column in ("workloads", *RUNS, "all", "at once", AWAIT):
+        times.add_column(column, justify="right")
+    sizes = Table(title="Most memory of each process with the components, in MB")
+    whose = list(dict.fromkeys(_WHO.values()))
+    for column in ("workloads", *whose):
+        sizes.add_column(column, justify="right")
+    for number, kinds in results.items():
+        components, flat = kinds["components"], kinds["flat"]
+        times.add_row(
+            str(number),
+            *(f"{components.seconds[run]:.1f} / {flat.seconds[run]:.1f}" for run in RUNS),
+            f"{components.total / flat.total:.2f}",
+            f"{components.at_once:.1f} / {flat.at_once:.1f}",
+            f"{components.seconds[AWAIT]:.1f}",
+        )
+        sizes.add_row(str(number), *(str(components.peaks.get(who, "")) for who in whose))
+    console.print(times, sizes)
 
 
 def main(numbers: list[int]) -> int:
     console = Console(width=140)
-    times = Table(title="Many workloads on the twin: seconds of wall time, components / flat")
-    times.add_column("workloads", justify="right")
-    for run in RUNS:
-        times.add_column(run, justify="right")
-    sizes = Table(title="Most memory of each process with the components, in MB")
-    sizes.add_column("workloads", justify="right")
-    for who in dict.fromkeys(_WHO.values()):
-        sizes.add_column(who, justify="right")
+    results: dict[int, dict[str, Measured]] = {}
     with tempfile.TemporaryDirectory() as name:
         # What is asked is what the machinery costs, and not how long EKS takes.
         twin = Twin(Path(name) / "twin", port=0, propagation=0)
         try:
             twin.start()
             LocalStack(twin).pulumi("up", "--yes", "--skip-preview", capture=True)
+            kinds = ["flat", "components"]
             for number in numbers:
-                seconds: dict[str, dict[str, float]] = {}
-                peaks: Mapping[str, int] = {}
-                for kind in ("flat", "components"):
+                results[number] = {}
+                for kind in kinds:
                     with _program(kind, Path(name)) as program:
-                        seconds[kind], peaks = _measure(LocalStack(twin, program), number)
-                times.add_row(
-                    str(number),
-                    *(f"{seconds['components'][run]:.1f} / {seconds['flat'][run]:.1f}" for run in RUNS),
-                )
-                sizes.add_row(str(number), *(str(peaks.get(who, "")) for who in dict.fromkeys(_WHO.values())))
-                console.print(times, sizes)
+                        results[number][kind] = _measure(LocalStack(twin, program), kind, number)
+                # What comes second finds a twin that has grown.
+                kinds.reverse()
+                _show(console, results)
         finally:
             twin.remove()
-    return 0
+    problems = broken(results)
+    for problem in problems:
+        console.print(f"[red]{problem}[/]")
+    if not problems:
+        console.print(f"As promised: {LIMITS}.")
+    return 1 if problems else 0

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 
@@ -24,6 +25,7 @@ from tests.twin.wheel import build, install
 
 EXAMPLES = sorted(file.parent.name for file in (ROOT / "examples").glob("*/Pulumi.yaml"))
 DEMO, OTHER = "eks-pod-identity-demo", "somebody-elses"
+OTHER_ACCOUNT = "444455556666"
 ZONE = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
 
 CONFIG: dict[str, dict[str, Any]] = {
@@ -65,10 +67,11 @@ class Place:
         return stack
 
     @contextlib.contextmanager
-    def deployed(self, name: str) -> Iterator[dict[str, Any]]:
+    def deployed(self, name: str, **config: str) -> Iterator[dict[str, Any]]:
         """An example that is up, and changes nothing when it is run again. Yields its outputs; afterwards it is destroyed
         while the next test runs, because that is mostly waiting until namespaces are gone."""
         stack = self.example(name)
+        stack.config |= {f"{stack.project}:{key}": value for key, value in config.items()}
         stack.pulumi("up", "--yes", "--skip-preview", capture=True)
         try:
             stack.pulumi("preview", "--expect-no-changes", capture=True)
@@ -199,6 +202,15 @@ def test_plugin_consumer_yaml(place: Place) -> None:
         assert f":assumed-role/{outputs['roleArn'].rpartition('/')[2]}/" in pod.caller()
 
 
+def test_a_package_for_another_language_is_made_of_the_schema(place: Place, tmp_path: Path) -> None:
+    beside = toolchain.ensure(("pulumi",)).path("pulumi").with_name("pulumi-language-nodejs")
+    if not beside.exists():
+        pytest.skip("pulumi package gen-sdk needs the official Pulumi")
+    made = ("pulumi", "package", "gen-sdk", str(ROOT / "components"), "--language", "nodejs", "--out", str(tmp_path))
+    place.demo.run(*made, capture=True)
+    assert "class PodIdentityAssociation" in (tmp_path / "nodejs" / "podIdentityAssociation.ts").read_text()
+
+
 def test_the_program_in_yaml_is_as_the_schema_has_it() -> None:
     schema = json.loads((ROOT / "components" / "schema.json").read_text())
     program = yaml.safe_load((ROOT / "examples" / "plugin-consumer-yaml" / "Pulumi.yaml").read_text())
@@ -252,8 +264,26 @@ def test_session_tags(place: Place) -> None:
 
 
 def test_cross_account(place: Place) -> None:
-    with place.deployed("cross-account") as outputs, place.pod("reports", outputs["service_account"]) as pod:
-        assert f":assumed-role/{outputs['target_role_arn'].rpartition('/')[2]}/" in pod.caller()
+    # An access key of twelve digits is the root user of that account.
+    there = boto3.client(
+        "iam",
+        region_name="eu-west-1",
+        endpoint_url=place.twin.url(),
+        aws_access_key_id=OTHER_ACCOUNT,
+        aws_secret_access_key="test",
+    )
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "123456789012"}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    deployer = there.create_role(RoleName="deployer", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+    there.attach_role_policy(RoleName="deployer", PolicyArn=administrator)
+    with (
+        place.deployed("cross-account", targetDeployerRoleArn=deployer) as outputs,
+        place.pod("reports", outputs["service_account"]) as pod,
+    ):
+        assert outputs["target_role_arn"].split(":")[4] == OTHER_ACCOUNT
+        role = outputs["target_role_arn"].rpartition("/")[2]
+        assert f"arn:aws:sts::{OTHER_ACCOUNT}:assumed-role/{role}/" in pod.caller()
 
 
 def test_addon_associations(place: Place) -> None:

@@ -18,6 +18,7 @@ import yaml
 from local import toolchain
 from local.stack import ROOT, LocalStack
 from local.twin import Twin
+from tests.twin.wheel import build, install
 
 GITHUB = ROOT / ".github"
 FILES = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -110,6 +111,7 @@ def test_what_each_job_may_do() -> None:
     read, login = {"contents": "read"}, {"contents": "read", "id-token": "write"}
     assert {(name, job): content["permissions"] for name, job, content in jobs()} == {
         ("test", "test"): read,
+        ("test", "wheel"): read,
         ("preview", "preview"): {**login, "pull-requests": "write"},
         ("preview", "not-set-up"): {},
         ("preview", "fork"): {},
@@ -204,21 +206,26 @@ def test_the_cache_of_the_toolchain_is_keyed_by_what_decides_on_it(monkeypatch: 
 NOT_RUN = {
     ("action", "setup", "Virtual environment"): "makes the very environment in which these tests run",
     ("test", "test", "Test"): "runs these tests",
+    ("test", "wheel", "Build"): "builds the wheel, as tests/twin/test_package.py does",
 }
 RUN = {
+    ("test", "wheel", "Install it where there is nothing else"),
+    ("preview", "preview", "Preview"),
+    ("preview", "preview", "Comment"),
     ("preview", "not-set-up", "Say so"),
     ("preview", "fork", "Say so"),
     ("deploy", "not-set-up", "Say so"),
     ("drift", "drift", "Look for drift"),
     ("drift", "drift", "Keep the issue"),
 }
-PULUMI = {("preview", "preview", "Preview"), ("deploy", "preview", "Preview"), ("deploy", "deploy", "Deploy")}
+PULUMI = {("deploy", "preview", "Preview"), ("deploy", "deploy", "Deploy")}
 # Steps of GitHub's, AWS's and Pulumi's own, which need GitHub: what they are given is judged above.
 THEIRS = {
     "actions/checkout",
     "actions/setup-python",
     "actions/setup-go",
     "actions/cache",
+    "actions/upload-artifact",
     "aws-actions/configure-aws-credentials",
     "./.github/actions/setup",
 }
@@ -288,6 +295,9 @@ def checkout(twin: Twin, tmp_path_factory: pytest.TempPathFactory) -> LocalStack
     return local
 
 
+PLANNED = "aws:eks/podIdentityAssociation:PodIdentityAssociation: (create)"
+
+
 def pulumi_command(step: Mapping[str, Any]) -> list[str]:
     """What pulumi/actions runs for a step's inputs, by its documentation, on the stack of the twin."""
     given = dict(step["with"])
@@ -304,22 +314,92 @@ def pulumi_command(step: Mapping[str, Any]) -> list[str]:
     assert packs == ["policies"]
     command += [word for pack in packs for word in ("--policy-pack", pack)]
     # What is left is about GitHub's pages, and about which Pulumi is installed.
-    rest = {"pulumi-version", "comment-on-pr", "comment-on-summary", "edit-pr-comment", "always-include-summary"}
-    assert set(given) <= rest
+    assert set(given) <= {"pulumi-version", "comment-on-summary"}
     return command
 
 
-@pytest.mark.parametrize("place", [("preview", "preview", "Preview"), ("deploy", "preview", "Preview")], ids="-".join)
-def test_the_preview(checkout: LocalStack, place: tuple[str, str, str]) -> None:
-    result = checkout.run(*pulumi_command(the_step(*place)), capture=True, check=False)
+def test_the_preview_before_a_deployment(checkout: LocalStack) -> None:
+    result = checkout.run(*pulumi_command(the_step("deploy", "preview", "Preview")), capture=True, check=False)
     assert result.returncode == 0, result.stdout
-    assert "aws:eks/podIdentityAssociation:PodIdentityAssociation: (create)" in result.stdout
+    assert PLANNED in result.stdout
+
+
+GH_API = """#!/bin/sh
+# Stands in for GitHub's CLI: writes down what it is asked, and knows of the comment that is said to be there.
+echo "$*" >> "$GH_CALLS"
+case "$*" in *"--method "*) cp comment.md "$GH_CALLS.body" ;; *) echo "$STANDING" ;; esac
+"""
+
+
+@pytest.fixture
+def pull_request(checkout: LocalStack, tmp_path: Path) -> Any:
+    """`pull_request(standing, **more)` runs the preview workflow's commands: whether the preview succeeds, the calls of
+    GitHub's CLI, and the comment."""
+    (tmp_path / "gh").write_text(GH_API)
+    (tmp_path / "gh").chmod(0o755)
+    environment = checkout.environment()
+    environment["PATH"] = os.pathsep.join([str(tmp_path), environment["PATH"]])
+
+    def run(standing: str = "") -> tuple[bool, list[str], str]:
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        seen = {**environment, "PULUMI_STACK": "local"}
+        preview = shell(the_step("preview", "preview", "Preview")["run"], seen, checkout.program)
+        step = the_step("preview", "preview", "Comment")
+        told = {
+            **seen, "GH_CALLS": str(calls), "STANDING": standing, "GH_REPO": "octo-org/octo-repo", "GH_TOKEN": "x",
+            "NUMBER": "7", "RUN_URL": "https://github.com/run/1",
+            "OUTCOME": "failure" if preview.returncode else "success",
+        }  # fmt: skip
+        assert set(step["env"]) <= set(told)
+        commented = shell(step["run"], told, checkout.program)
+        assert commented.returncode == 0, commented.stdout + commented.stderr
+        return preview.returncode == 0, calls.read_text().splitlines(), (tmp_path / "calls.body").read_text()
+
+    return run
+
+
+def test_a_preview_is_a_comment_that_is_kept_up_to_date(pull_request: Any) -> None:
+    succeeded, calls, body = pull_request()
+    assert succeeded
+    assert calls[-1] == "api --method POST repos/octo-org/octo-repo/issues/7/comments --field body=@comment.md"
+    assert body.startswith("<!-- preview of local -->\n### Preview of `local`: success\n")
+    assert PLANNED in body and "https://github.com/run/1" in body
+
+    succeeded, calls, _ = pull_request(standing="11")
+    assert succeeded
+    assert calls[-1] == "api --method PATCH repos/octo-org/octo-repo/issues/comments/11 --field body=@comment.md"
+
+
+def test_what_a_policy_stops_is_in_the_comment(pull_request: Any, checkout: LocalStack) -> None:
+    program = checkout.program / "__main__.py"
+    source = program.read_text()
+    document = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+    program.write_text(f"{source}\naws.iam.Policy('all', policy={document!r})\n")
+    succeeded, calls, body = pull_request(standing="11")
+    program.write_text(source)
+    assert not succeeded
+    assert "issues/comments/11" in calls[-1]
+    assert "### Preview of `local`: failure" in body
+    assert "iam-all-actions" in body
 
 
 def test_the_deployment(checkout: LocalStack) -> None:
     result = checkout.run(*pulumi_command(the_step("deploy", "deploy", "Deploy")), capture=True, check=False)
     assert result.returncode == 0, result.stdout
     assert "Outputs:" not in result.stdout
+
+
+def test_the_wheel_alone(tmp_path: Path) -> None:
+    # What it depends on is found among the tests' own: that it is all that is needed, pip says.
+    (tmp_path / "dist").mkdir()
+    build(tmp_path / "dist")
+    script = the_step("test", "wheel", "Install it where there is nothing else")["run"]
+    assert script.splitlines()[0] == "python3 -m venv alone"
+    install(next((tmp_path / "dist").glob("*.whl")), tmp_path / "alone")
+    said = shell("\n".join(script.splitlines()[2:]), {"PATH": os.environ["PATH"]}, tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith(str(tmp_path / "alone"))
 
 
 GH = """#!/bin/sh

@@ -5,6 +5,7 @@ from typing import Any
 
 CLUSTER = "eks-pod-identity-demo"
 NAMESPACE = "many"
+AWAIT = bool(os.environ.get("BENCH_AWAIT"))
 NUMBER = int(os.environ["BENCH_WORKLOADS"])
 WORKLOADS = [f"w{number:04}" for number in range(NUMBER)]
 

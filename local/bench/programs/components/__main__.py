@@ -8,7 +8,7 @@ import pulumi_kubernetes as kubernetes
 
 sys.path[:0] = [str(Path(__file__).parents[4]), str(Path(__file__).parents[1])]
 
-from workloads import CLUSTER, NAMESPACE, WORKLOADS, statements
+from workloads import AWAIT, CLUSTER, NAMESPACE, WORKLOADS, statements
 
 from components import ExistingCluster, PodIdentities
 
@@ -19,7 +19,7 @@ PodIdentities(
     {
         "cluster_names": {"demo": cluster.ready},
         "cluster_arns": {"demo": cluster.cluster_arn},
-        "kubeconfigs": {"demo": cluster.kubeconfig},
+        "kubeconfigs": {"demo": cluster.kubeconfig} if AWAIT else {},
         "defaults": {"namespace": NAMESPACE},
         "workloads": {key: {"service_account": key, "statements": statements(key)} for key in WORKLOADS},
     },
