@@ -11,7 +11,7 @@ nothing about *that* value and judges all the others as usual. `None` means that
 from ._agent import agent
 from ._association import POD_SECURITY_STANDARDS, association
 from ._catalogue import RULES, Described, is_allowable, judge_allow, judge_unneeded, let_pass
-from ._chaining import judge_role_account
+from ._chaining import judge_role_account, judge_target_trust
 from ._cluster import (
     AMI_TYPES,
     KUBERNETES_VERSIONS,
@@ -23,6 +23,7 @@ from ._cluster import (
     judge_public_blocks,
 )
 from ._demo_app import demo_app
+from ._documents import judge_document_size, judge_statements
 from ._findings import EKS_API, IAM_GUIDE, UNKNOWN, USER_GUIDE, Finding, Rule, Severity, known_items
 from ._iam import (
     ADMIN_POLICIES,
@@ -30,11 +31,9 @@ from ._iam import (
     MANAGED_POLICY_SIZE,
     SESSION_POLICY_SIZE,
     TRUST_POLICY_SIZE,
-    judge_document_size,
     judge_managed_policies,
     judge_permissions,
     judge_policy_document,
-    judge_statements,
 )
 from ._names import (
     CLUSTER_ARN,
@@ -71,12 +70,18 @@ from ._platform import (
     judge_volume,
 )
 from ._role import role
-from ._stack import Association, judge_agent, judge_associations
+from ._stack import (
+    ADDON_NAMESPACES,
+    Association,
+    judge_agent,
+    judge_associations,
+    judge_attached_policies,
+    judge_inline_policies,
+)
 from ._trust import (
     POD_IDENTITY_SERVICE,
     SESSION_TAGS,
     TRUST_ACTIONS,
-    judge_target_trust,
     judge_trust,
     trusts_pod_identity,
 )
@@ -89,6 +94,7 @@ from ._workload import (
 )
 
 __all__ = [
+    "ADDON_NAMESPACES",
     "ADMIN_POLICIES",
     "AMI_TYPES",
     "CLUSTER_ARN",
@@ -129,6 +135,7 @@ __all__ = [
     "judge_allow",
     "judge_ami_type",
     "judge_associations",
+    "judge_attached_policies",
     "judge_boundary",
     "judge_bucket_patterns",
     "judge_cluster_arn",
@@ -139,6 +146,7 @@ __all__ = [
     "judge_eks_cluster",
     "judge_fargate",
     "judge_identity",
+    "judge_inline_policies",
     "judge_instance",
     "judge_kubernetes_version",
     "judge_launch_template",

@@ -80,8 +80,11 @@ def glob(pattern: str) -> re.Pattern[str]:
 
 
 def examples(actions: Iterable[Action], of: Service) -> list[str]:
-    """The ARNs that the actions take, as AWS's reference writes them, without repetition."""
-    return list(dict.fromkeys(of.arns[kind] for action in actions for kind in action.resource_types))
+    """The ARNs that the actions take, as AWS's reference writes them, the plainest first: that of an object in a bucket
+    and not that of one behind an access point."""
+    return sorted(
+        {of.arns[kind] for action in actions for kind in action.resource_types}, key=lambda arn: (len(arn), arn)
+    )
 
 
 @cache

@@ -1,10 +1,9 @@
 """The association."""
 
-import json
 from typing import Any
 
 from ._findings import EKS_API, Finding, booleans, known, one_of, whole_number
-from ._iam import SESSION_POLICY_SIZE
+from ._iam import judge_session_policy
 from ._names import judge_cluster_name, judge_namespace, judge_role_arn, judge_service_account, judge_tags
 from ._workload import judge_identity
 
@@ -59,31 +58,11 @@ def association(
         _POD_SECURITY_PAGE,
     )
     findings += whole_number("ready-timeout", "ready_timeout", ready_timeout, 1, 3600, "a wait in seconds")
-    if known(session_policy):
-        if disable_session_tags in (None, False):
-            reason = "EKS takes a session policy only where session tags are disabled"
-            fix = "Set disable_session_tags to true, or remove session_policy and scope by the session tags instead"
-            findings.append(
-                Finding("session-policy-tags", "session_policy", session_policy, reason, fix, _ASSOCIATION_PAGE)
-            )
-        findings += judge_json_document("session_policy", session_policy)
-        if isinstance(session_policy, str) and len(session_policy) > SESSION_POLICY_SIZE:
-            reason = f"EKS takes {SESSION_POLICY_SIZE} characters here"
-            fix = "Name fewer actions and resources"
-            findings.append(
-                Finding("document-size", "session_policy", len(session_policy), reason, fix, _ASSOCIATION_PAGE)
-            )
+    if known(session_policy) and disable_session_tags in (None, False):
+        reason = "EKS takes a session policy only where session tags are disabled"
+        fix = "Set disable_session_tags to true, or remove session_policy and scope by the session tags instead"
+        findings.append(
+            Finding("session-policy-tags", "session_policy", session_policy, reason, fix, _ASSOCIATION_PAGE)
+        )
+    findings += judge_session_policy(session_policy)
     return findings + judge_tags(tags)
-
-
-def judge_json_document(prop: str, text: Any) -> list[Finding]:
-    """A policy document as JSON text."""
-    try:
-        document = json.loads(text)
-    except (TypeError, ValueError) as error:
-        fix = "Build it with documents.permissions(...) and documents.to_json(...)"
-        return [Finding("document-json", prop, text, f"this is not JSON ({error})", fix)]
-    if not isinstance(document, dict) or "Statement" not in document:
-        fix = 'Write {"Version": "2012-10-17", "Statement": [...]}'
-        return [Finding("document-json", prop, text, "this is not a policy document", fix)]
-    return []

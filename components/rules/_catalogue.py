@@ -42,6 +42,7 @@ RULES: Mapping[str, Described] = {
         (),
         ("CKV_AWS_355", "CKV_AWS_356", "CKV_AWS_290"),
     ),
+    "iam-all-of-a-type": Described("Secrets, keys and roles are named, and the account of all else.", ADVISORY),
     "iam-resource-mismatch": Described("Actions are allowed on resources that they take.", MANDATORY),
     "iam-pass-role": Described(
         "iam:PassRole is limited to roles, or to a service.", MANDATORY, (), ("CKV_AWS_286", "CKV_AWS_110")
@@ -51,6 +52,15 @@ RULES: Mapping[str, Described] = {
         MANDATORY,
         (),
         ("CKV_AWS_286", "CKV_AWS_110"),
+    ),
+    "iam-role-escalation": Described(
+        "No role may by several policies both pass every role and make pod identity associations.",
+        MANDATORY,
+        (),
+        ("CKV_AWS_286", "CKV_AWS_110"),
+    ),
+    "iam-inline-size": Described(
+        "The inline policies of a role fit into IAM's quota together.", MANDATORY, allowable=False
     ),
     "iam-admin-policy": Described(
         "No role has an administrator's policy.", MANDATORY, (), ("CKV_AWS_274",), ("IAM.1",)
@@ -94,6 +104,7 @@ RULES: Mapping[str, Described] = {
     "pod-identity-fargate": Described("Pods with associations do not run on Fargate.", MANDATORY),
     "pod-identity-fargate-labels": Described("Namespaces with associations are not partly on Fargate.", ADVISORY),
     "pod-identity-windows": Described("Pods with associations do not run on Windows.", MANDATORY),
+    "workload-elsewhere": Described("It can be told in which cluster a workload with an association is.", ADVISORY),
     "irsa": Described("Pods use Pod Identity, not IAM roles for service accounts.", ADVISORY),
     "irsa-left-over": Described("Nothing of IRSA is left where there is an association.", MANDATORY),
     "default-service-account": Described(
@@ -181,6 +192,7 @@ RULES: Mapping[str, Described] = {
     ),
     "addon-irsa": Described("Add-ons use Pod Identity, not IAM roles for service accounts.", ADVISORY),
     # What components say of themselves.
+    "iam-attachments": Described("A role has no more policies than IAM attaches.", MANDATORY),
     "delivery-boundary": Described("The deploy role's own roles have a permissions boundary.", ADVISORY),
 }
 """Every rule of good practice, by its id."""

@@ -106,13 +106,13 @@ def known_items(prop: str, values: Any) -> list[tuple[str, Any]]:
     return [(f"{prop}[{i}]", value) for i, value in enumerate(values) if known(value)]
 
 
-def is_list(rule: str, prop: str, values: Any, at_least: int = 1) -> list[Finding]:
+def is_list(rule: str, prop: str, values: Any, at_least: int = 1, page: str = "") -> list[Finding]:
     if not known(values):
         return []
     if isinstance(values, str) or not isinstance(values, Sequence):
-        return [Finding(rule, prop, values, "this is a list", f"Write [{shown(values)}]")]
+        return [Finding(rule, prop, values, "this is a list", f"Write [{shown(values)}]", page)]
     if len(values) < at_least:
-        return [Finding(rule, prop, values, "the list is too short", f"Give at least {at_least}")]
+        return [Finding(rule, prop, values, "the list is too short", f"Give at least {at_least}", page)]
     return []
 
 

@@ -2,13 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import _actions
-from ._findings import IAM_GUIDE, UNKNOWN, USER_GUIDE, Finding, Severity, is_list, known, known_items
-from ._resources import overlap, template
+from ._conditions import admits, is_literal, is_open, is_path, limits, members, placed
+from ._documents import ELEMENTS, judge_document_size, judge_statements, parse_document, statements_of
+from ._findings import EKS_API, IAM_GUIDE, UNKNOWN, USER_GUIDE, Finding, Severity, known, known_items
+from ._names import ACCOUNT
+from ._resources import PROBE, has_no_name, meet, overlap, probe, template
 
 TRUST_POLICY_SIZE = 2048
 MANAGED_POLICY_SIZE = 6144
@@ -16,7 +19,6 @@ SESSION_POLICY_SIZE = 2048
 INLINE_POLICY_SIZE = 10240
 """How many characters IAM takes, white space not counted; inline, for all policies of one role together."""
 
-POLICY_VERSION = "2012-10-17"
 ADMIN_POLICIES = ("AdministratorAccess", "PowerUserAccess", "IAMFullAccess")
 
 _LEAST_PRIVILEGE = IAM_GUIDE + "best-practices.html#grant-least-privilege"
@@ -25,8 +27,8 @@ _ACTIONS_PAGE = (
     "reference_policies_actions-resources-contextkeys.html"
 )
 _PASS_ROLE_PAGE = IAM_GUIDE + "id_roles_use_passrole.html"
-_QUOTAS = IAM_GUIDE + "reference_iam-quotas.html"
-_ELEMENTS = IAM_GUIDE + "reference_policies_elements"
+_ASSOCIATION_PAGE = EKS_API + "API_CreatePodIdentityAssociation.html"
+_PODS = "pods.eks.amazonaws.com"
 
 
 def judge_permissions(value: Any, prop: str = "statements") -> list[Finding]:
@@ -40,7 +42,7 @@ def judge_permissions(value: Any, prop: str = "statements") -> list[Finding]:
     statements = [_Statement(where, item) for where, item in known_items(prop, value) if isinstance(item, Mapping)]
     for statement in statements:
         findings += statement.judge()
-    return findings + _judge_escalation(prop, statements)
+    return findings + _judge_escalation(statements)
 
 
 def judge_policy_document(value: Any, prop: str = "policy", limit: int = MANAGED_POLICY_SIZE) -> list[Finding]:
@@ -56,6 +58,31 @@ def judge_policy_document(value: Any, prop: str = "policy", limit: int = MANAGED
     return findings + judge_permissions(statements_of(document), f"{prop}.Statement")
 
 
+def judge_session_policy(value: Any, prop: str = "session_policy") -> list[Finding]:
+    """The session policy of an association, as JSON text: its form, its size, and that it names what there is.
+
+    It takes away from what the role allows and gives nothing, so patterns in it are no finding.
+    """
+    if not known(value):
+        return []
+    if not isinstance(value, str):
+        reason = "this is not JSON text"
+        fix = "Build it with documents.permissions(...) and documents.to_json(...)"
+        return [Finding("document-json", prop, value, reason, fix, _ASSOCIATION_PAGE)]
+    document, findings = parse_document(value, prop)
+    if len(value) > SESSION_POLICY_SIZE:
+        reason, fix = f"EKS takes {SESSION_POLICY_SIZE} characters here", "Name fewer actions and resources"
+        findings.append(Finding("document-size", prop, len(value), reason, fix, _ASSOCIATION_PAGE))
+    if document is None:
+        return findings
+    judged = judge_permissions(statements_of(document), f"{prop}.Statement")
+    return findings + [finding for finding in judged if finding.rule in _OF_NAMES]
+
+
+_OF_NAMES = ("statement", "iam-action", "iam-resource-mismatch")
+"""Rules that hold for policies that only take away, too."""
+
+
 def judge_managed_policies(policies: Iterable[tuple[str, Any]]) -> list[Finding]:
     """ARNs of managed policies, each with its property: none that makes an administrator of who has it."""
     findings: list[Finding] = []
@@ -63,7 +90,7 @@ def judge_managed_policies(policies: Iterable[tuple[str, Any]]) -> list[Finding]
         if not known(arn) or not isinstance(arn, str) or ":iam::aws:policy/" not in arn:
             continue
         name = arn.rpartition("/")[2]
-        if name.startswith(ADMIN_POLICIES):
+        if name in ADMIN_POLICIES:
             reason = f"{name} lets its holder do everything, or give itself the right to"
             fix = "Write statements with the actions and the resources that are needed"
             findings.append(Finding("iam-admin-policy", where, arn, reason, fix, _LEAST_PRIVILEGE))
@@ -74,50 +101,6 @@ def judge_managed_policies(policies: Iterable[tuple[str, Any]]) -> list[Finding]
                 Finding("iam-full-access-policy", where, arn, reason, fix, _LEAST_PRIVILEGE, Severity.WARNING)
             )
     return findings
-
-
-def parse_document(value: Any, prop: str) -> tuple[Mapping[str, Any] | None, list[Finding]]:
-    """A policy document from JSON text or a mapping, and what is wrong with its form; None where there is no more to
-    judge."""
-    if not known(value):
-        return None, []
-    document: Any = value
-    if isinstance(value, str):
-        try:
-            document = json.loads(value)
-        except ValueError as error:
-            fix = "Build it with documents.permissions(...) and documents.to_json(...)"
-            return None, [Finding("document-json", prop, value, f"this is not JSON ({error})", fix)]
-    if not isinstance(document, Mapping) or "Statement" not in document:
-        fix = 'Write {"Version": "2012-10-17", "Statement": [...]}'
-        return None, [Finding("document-json", prop, value, "this is not a policy document", fix)]
-    findings: list[Finding] = []
-    version = document.get("Version")
-    if version is not UNKNOWN and version != POLICY_VERSION:
-        reason = "older versions of the policy language take policy variables for plain text"
-        fix = f'Write "Version": "{POLICY_VERSION}"'
-        page = _ELEMENTS + "_version.html"
-        findings.append(Finding("policy-version", f"{prop}.Version", version, reason, fix, page, Severity.WARNING))
-    return document, findings
-
-
-def statements_of(document: Mapping[str, Any]) -> Any:
-    """The statements of a document, as a list: IAM takes a single one without the brackets too."""
-    statements = document["Statement"]
-    return [statements] if isinstance(statements, Mapping) else statements
-
-
-def listed(value: Any) -> list[Any]:
-    """The known members of an element that may be one text or a list of them."""
-    if not known(value):
-        return []
-    several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    return [item for item in several if known(item)]
-
-
-def members(value: Any) -> list[Any]:
-    """All members of such an element, those that are not known included."""
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
 
 
 @dataclass(frozen=True)
@@ -145,11 +128,8 @@ class _Statement:
         return effect is not UNKNOWN and effect == "Allow"
 
     def _texts(self, element: str) -> Iterator[tuple[str, str]]:
-        value = self.elements.get(element)
-        if isinstance(value, str):
-            yield f"{self.where}.{element}", value
-        else:
-            for where, item in known_items(f"{self.where}.{element}", value):
+        if element in self.elements:
+            for where, item in placed(f"{self.where}.{element}", self.elements[element]):
                 if isinstance(item, str):
                     yield where, item
 
@@ -170,20 +150,17 @@ class _Statement:
             reason = f"AWS has no service with the prefix {prefix}"
             fix = f"Perhaps you mean {close}:{name}" if close else "Look its prefix up"
             return [Finding("iam-action", where, action, reason, fix, page)]
-        if set(name) == {"*"}:
-            if element == "NotAction" or not self.allows:
-                return []
-            reason = f"this allows every action of {prefix}, those to come included"
-            return [
-                Finding(
-                    "iam-service-wildcard", where, action, reason, "Name the actions that are needed", _LEAST_PRIVILEGE
-                )
-            ]
-        if not service.matching(name):
+        matching = service.matching(name)
+        if not matching:
             close = service.closest(name)
             reason = f"{prefix} has no such action, so nothing is allowed or denied by it ({_actions.source()})"
             fix = f"Perhaps you mean {close}" if close else "Look its name up"
             return [Finding("iam-action", where, action, reason, fix, page)]
+        # What begins with a wildcard names no kind of action, and `s3:*t*` is all of S3 but one.
+        if name[0] in "*?" and 2 * len(matching) > len(service.actions) and element == "Action" and self.allows:
+            reason = f"this allows {len(matching)} of the {len(service.actions)} actions of {prefix}, and those to come"
+            fix = "Name the actions that are needed"
+            return [Finding("iam-service-wildcard", where, action, reason, fix, _LEAST_PRIVILEGE)]
         return []
 
     def _judge_negations(self) -> list[Finding]:
@@ -197,7 +174,7 @@ class _Statement:
                     self.elements["NotAction"],
                     reason,
                     "Name what is allowed, in Action; or deny, with Effect: Deny",
-                    _ELEMENTS + "_notaction.html",
+                    ELEMENTS + "_notaction.html",
                 )
             )
         if "NotResource" in self.elements:
@@ -209,38 +186,63 @@ class _Statement:
                     self.elements["NotResource"],
                     reason,
                     "Name the resources, in Resource; or deny, with Effect: Deny",
-                    _ELEMENTS + "_notresource.html",
+                    ELEMENTS + "_notresource.html",
                 )
             )
         return findings
 
     def _judge_resources(self) -> list[Finding]:
-        wide = [(where, text) for where, text in self._texts("Resource") if is_every_resource(text)]
-        if not wide or self._is_limited():
+        if limits(self.elements.get("Condition"), _closing):
             return []
-        where, resource = wide[0]
-        limitable: dict[str, list[str]] = {}
+        findings: list[Finding] = []
+        for where, resource in self._texts("Resource"):
+            every, types = self._wide(resource)
+            if every:
+                arn = next(iter(every.values()))
+                reason = f"{_enumerated(every)} can be limited to resources"
+                fix = f"Name them, as in {arn}, or limit the statement by a condition on their tags"
+                return [Finding("iam-resource-wildcard", where, resource, reason, fix, _LEAST_PRIVILEGE)]
+            if types:
+                arn = next(iter(types.values()))
+                reason = f"this is every resource of a type, for {_enumerated(types)}"
+                fix = f"Name them, as in {arn}, or limit the statement by a condition on their tags"
+                findings.append(
+                    Finding("iam-all-of-a-type", where, resource, reason, fix, _LEAST_PRIVILEGE, Severity.WARNING)
+                )
+        return findings
+
+    def _wide(self, resource: str) -> tuple[dict[str, str], dict[str, str]]:
+        """The actions that a resource lets be done on all resources, and those on all of a type, each with an ARN that
+        it takes."""
+        every: dict[str, str] = {}
+        types: dict[str, str] = {}
         for _, text in self._texts("Action"):
             prefix, _, name = text.partition(":")
             service = _actions.service(prefix)
             # What allows all of a service is a finding of its own.
-            if service is None or set(name) <= {"*"} or not _covers(resource, prefix):
+            if service is None or set(name) <= {"*"}:
                 continue
             taking = [action for action in service.matching(name) if action.resource_types]
-            if taking:
-                limitable[text] = _actions.examples(taking, service)
-        if not limitable:
-            return []
-        arns = next(iter(limitable.values()))
-        reason = f"{_enumerated(limitable)} can be limited to resources"
-        fix = f"Name them, as in {arns[0]}, or limit the statement by a condition on their tags"
-        return [Finding("iam-resource-wildcard", where, resource, reason, fix, _LEAST_PRIVILEGE)]
+            if taking and is_every_resource(resource, prefix):
+                every[text] = _actions.examples(taking, service)[0]
+                continue
+            # To pass every role has one, too.
+            all_of = [
+                arn
+                for action in taking
+                if action.name != "PassRole"
+                for arn in _actions.examples([action], service)
+                if _is_all_of_a_type(resource, arn) and (_is_grave(prefix, action) or not _has_place(resource, arn))
+            ]
+            if all_of:
+                types[text] = all_of[0]
+        return every, types
 
     def _judge_match(self) -> list[Finding]:
         value = self.elements.get("Resource")
         resources = [text for _, text in self._texts("Resource")]
         # What is not known yet may be the very ARN that matches.
-        if not resources or UNKNOWN in members(value):
+        if not resources or any(item is UNKNOWN for item in members(value)):
             return []
         findings: list[Finding] = []
         for where, text in self._texts("Action"):
@@ -251,7 +253,7 @@ class _Statement:
                 continue
             arns = _actions.examples(actions, service)
             if not arns:
-                if any(is_every_resource(resource) for resource in resources):
+                if any(is_every_resource(resource, prefix) for resource in resources):
                     continue
                 reason, fix = "this action takes no resources, so it is never allowed on these", 'Allow it on "*"'
             elif any(overlap(template(arn), resource) for arn in arns for resource in resources):
@@ -263,15 +265,12 @@ class _Statement:
         return findings
 
     def _judge_pass_role(self) -> list[Finding]:
-        wide = [(where, text) for where, text in self._texts("Resource") if passes_every_role(text)]
-        condition = self.elements.get("Condition")
-        if not wide or condition is UNKNOWN or not self.covers("iam:PassRole"):
-            return []
-        if any(key == "iam:passedtoservice" for _, key, _ in conditions(condition)):
+        wide = [(where, text) for where, text in self._texts("Resource") if _passes_every_role(text)]
+        if not wide or not self.covers("iam:PassRole") or limits(self.elements.get("Condition"), _closing_passing):
             return []
         where, resource = wide[0]
         reason = "any role may be passed to any service, whatever rights the role has"
-        fix = "Name the roles, and say for which service: StringEquals: {iam:PassedToService: pods.eks.amazonaws.com}"
+        fix = f"Name the roles, and say for which service: StringEquals: {{iam:PassedToService: {_PODS}}}"
         return [Finding("iam-pass-role", where, resource, reason, fix, _PASS_ROLE_PAGE)]
 
     def covers(self, action: str) -> bool:
@@ -283,63 +282,98 @@ class _Statement:
         excluded = list(self._texts("NotAction"))
         return bool(excluded) and not any(_actions.glob(text.lower()).fullmatch(wanted) for _, text in excluded)
 
-    def passes_every_role(self) -> bool:
+    def gives_every_role(self) -> bool:
+        """Whether the statement lets every role be passed to pods."""
         resources = [text for _, text in self._texts("Resource")]
-        return self.covers("iam:PassRole") and (
-            "NotResource" in self.elements or any(passes_every_role(text) for text in resources)
+        return (
+            self.covers("iam:PassRole")
+            and ("NotResource" in self.elements or any(map(_passes_every_role, resources)))
+            and admits(self.elements.get("Condition"), "iam:passedtoservice", _PODS) is True
         )
 
-    def _is_limited(self) -> bool:
-        condition = self.elements.get("Condition")
-        return condition is UNKNOWN or any(_limits(operator, key) for operator, key, _ in conditions(condition))
+
+def is_every_resource(text: str, prefix: str) -> bool:
+    """Whether a Resource names all that a service has: `*`, `arn:aws:s3*`, `arn:aws:s3:::*`."""
+    # One in a region and an account, one in none: a name in either place is the name of something.
+    places = (f"{PROBE}:{PROBE}:{PROBE}/{PROBE}", f"::{PROBE}/{PROBE}")
+    return any(overlap(text, f"arn:*:{prefix.lower()}:{place}") for place in places)
 
 
-def conditions(condition: Any) -> Iterator[tuple[str, str, list[Any]]]:
-    """What a Condition element compares: operator and key in lower case, and the known values."""
-    if not isinstance(condition, Mapping):
-        return
-    for operator, tests in condition.items():
-        if isinstance(tests, Mapping):
-            for key, values in tests.items():
-                yield str(operator).lower(), str(key).lower(), listed(values)
+def _is_all_of_a_type(resource: str, arn: str) -> bool:
+    return not has_no_name(arn) and overlap(resource, probe(arn))
 
 
-def is_every_resource(text: str) -> bool:
-    """Whether a Resource names everything: `*`, or an ARN that is open in all but its service (`arn:aws:s3:::*`)."""
-    if set(text) == {"*"}:
-        return True
-    parts = text.split(":", 5)
-    return len(parts) > 3 and parts[0] == "arn" and all(set(part) <= set("*:/") for part in parts[3:])
+def _has_place(resource: str, arn: str) -> bool:
+    """Whether a Resource names a region or an account, where ARNs of that type have one. What controllers make and
+    manage is named by AWS, so that they can be told no more."""
+    return not any(arn.split(":", 5)[3:5]) or any(part.strip("*?") for part in resource.split(":", 5)[3:5])
 
 
-def passes_every_role(text: str) -> bool:
-    """Whether a Resource names every role of an account, or everything."""
-    return is_every_resource(text) or re.fullmatch(r"arn:[^:]*:(iam|\*):[^:]*:[^:]*:role/[*/]*\*", text) is not None
+def _is_grave(prefix: str, action: _actions.Action) -> bool:
+    """Whether all of a type are too many even in one account: secrets, keys, and what gives rights."""
+    if prefix.lower() == "iam":
+        return action.level not in ("Read", "List")
+    return prefix.lower() in ("kms", "secretsmanager", "ssm", "sts")
 
 
-def _covers(resource: str, prefix: str) -> bool:
-    parts = resource.split(":", 5)
-    return len(parts) < 3 or _actions.glob(parts[2].lower()).fullmatch(prefix.lower()) is not None
+def _passes_every_role(text: str) -> bool:
+    return overlap(text, f"arn:*:iam::*:role/{PROBE}")
 
 
-def _limits(operator: str, key: str) -> bool:
-    # With IfExists, and with ForAllValues, a request that has no such key passes.
-    if operator.endswith("ifexists") or operator.startswith("forallvalues"):
-        return False
-    family = re.split("[:/]", key)
-    if family[0] == "aws":
-        return len(family) > 1 and family[1] in _LIMITING
-    return True
+def _closing(key: str) -> Callable[[str], bool] | None:
+    """The keys that say on which resources something is done. Most others say how, when or by whom."""
+    prefix, _, name = key.partition(":")
+    if prefix == "aws":
+        return _GLOBAL.get(name.partition("/")[0])
+    if key == "iam:passedtoservice":
+        return _is_service
+    return _is_closed if _NAMING.fullmatch(name) and _actions.service(prefix) else None
 
 
-_LIMITING = frozenset(
-    ("resourcetag", "requesttag", "tagkeys", "resourceaccount", "resourceorgid", "resourceorgpaths", "calledvia")
+def _closing_passing(key: str) -> Callable[[str], bool] | None:
+    # Tags of roles do not limit their passing, as AWS's page says.
+    return _closing(key) if key in ("iam:passedtoservice", "iam:associatedresourcearn") else None
+
+
+def _is_closed(value: str) -> bool:
+    parts = value.split(":", 5)
+    if not value.startswith("arn"):
+        return not is_open(value) and not meet(value, f"alias/{PROBE}")
+    if len(parts) < 6 or re.fullmatch(ACCOUNT, parts[4]):
+        return len(parts) == 6
+    # In no account, as buckets are, what is within one comes after its name.
+    name = re.split("[:/]", parts[5])[-1 if any(parts[3:5]) else 0]
+    return not is_open(name)
+
+
+def _is_service(value: str) -> bool:
+    return not meet(value, f"{PROBE}.amazonaws.com")
+
+
+_GLOBAL: Mapping[str, Callable[[str], bool]] = {
+    "resourcetag": _is_closed,
+    "requesttag": _is_closed,
+    "tagkeys": _is_closed,
+    "resourceaccount": is_literal,
+    "resourceorgid": is_literal,
+    "resourceorgpaths": is_path,
+    "calledvia": _is_closed,
+    "calledviafirst": _is_closed,
+    "calledvialast": _is_closed,
+}
+_NAMING = re.compile(
+    r"(?!x-amz-|versionid|externalid|rolesession)"
+    r"(.*(tag(keys?)?(/.*)?|arns?|ids?|identifiers?|names?|alias(es)?|namespaces?|vpcs?|subnet|cluster)"
+    r"|.*(service|leadingkeys|resourceaccount|accesspointaccount|launchtemplate|instanceprofile|placementgroup)"
+    r"|.*(securitygroup|task-definition|encryptioncontext(keys|:.*)?|grantisforawsresource|permissionsboundary)"
+    r"|prefix|createaction|resource)"
 )
+"""Names of services' own keys that are about which resource: of 1,400 there are, those that end in what names one."""
 
 
-def _judge_escalation(prop: str, statements: Sequence[_Statement]) -> list[Finding]:
+def _judge_escalation(statements: Sequence[_Statement]) -> list[Finding]:
     allowing = [statement for statement in statements if statement.allows]
-    passing = [statement for statement in allowing if statement.passes_every_role()]
+    passing = [statement for statement in allowing if statement.gives_every_role()]
     for action in ("eks:CreatePodIdentityAssociation", "eks:UpdatePodIdentityAssociation"):
         if passing and any(statement.covers(action) for statement in allowing):
             reason = f"with {action} and iam:PassRole on every role, its holder can give any pod any role"
@@ -352,47 +386,3 @@ def _judge_escalation(prop: str, statements: Sequence[_Statement]) -> list[Findi
 def _enumerated(names: Iterable[str]) -> str:
     several = list(names)
     return ", ".join(several[:4]) + (f" and {len(several) - 4} more" if len(several) > 4 else "")
-
-
-def judge_document_size(prop: str, text: Any, limit: int) -> list[Finding]:
-    """An IAM document within IAM's quota, which does not count white space."""
-    if not known(text):
-        return []
-    size = len(re.sub(r"\s", "", text))
-    if size <= limit:
-        return []
-    fix = "Name fewer resources, or split the permissions over several policies"
-    return [Finding("document-size", prop, size, f"IAM takes {limit} characters here", fix, _QUOTAS)]
-
-
-def judge_statements(value: Any, prop: str = "statements") -> list[Finding]:
-    """IAM statements that are whole: an effect, actions, and at least one resource."""
-    page = IAM_GUIDE + "reference_policies_elements.html"
-    findings = is_list("statement", prop, value)
-    for where, statement in known_items(prop, value):
-        if not isinstance(statement, Mapping):
-            findings.append(
-                Finding("statement", where, statement, "a statement is a mapping", "Write {Effect: …}", page)
-            )
-            continue
-        unknown_keys = set(statement) - {
-            *("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"),
-        }
-        for key in sorted(unknown_keys):
-            fix = "Write the elements as IAM does: Sid, Effect, Action, Resource, Condition"
-            reason = "a permission statement has no such element"
-            findings.append(Finding("statement", f"{where}.{key}", statement[key], reason, fix, page))
-        effect = statement.get("Effect")
-        if effect is not UNKNOWN and effect not in ("Allow", "Deny"):
-            fix = "Write Allow or Deny"
-            findings.append(Finding("statement", f"{where}.Effect", effect, "a statement allows or denies", fix, page))
-        for either in (("Action", "NotAction"), ("Resource", "NotResource")):
-            given = [key for key in either if key in statement]
-            if len(given) != 1:
-                fix = f"Give {either[0]}"
-                reason = f"a statement has exactly one of {either[0]} and {either[1]}"
-                findings.append(Finding("statement", where, given, reason, fix, page))
-            elif statement[given[0]] is not UNKNOWN and not statement[given[0]]:
-                fix = "Name at least one, or leave the statement out"
-                findings.append(Finding("statement", f"{where}.{given[0]}", [], "the list is empty", fix, page))
-    return findings

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ._findings import ABAC_PAGE, IAM_GUIDE, Finding, booleans, is_list, known_items, matches, whole_number
+from ._findings import ABAC_PAGE, IAM_GUIDE, USER_GUIDE, Finding, booleans, is_list, known_items, matches, whole_number
 from ._iam import SESSION_POLICY_SIZE, judge_managed_policies, judge_permissions
 from ._names import judge_cluster_arn, judge_namespace, judge_policy_arn, judge_service_account, judge_tags
 
@@ -55,7 +55,7 @@ def role(
         "the longest session, in seconds,",
         IAM_GUIDE + "id_roles_update-role-settings.html",
     )
-    findings += is_list("trust-cluster", "cluster_arns", cluster_arns)
+    findings += is_list("trust-cluster", "cluster_arns", cluster_arns, page=USER_GUIDE + "pod-id-role.html")
     for where, value in known_items("cluster_arns", cluster_arns):
         findings += judge_cluster_arn(value, where)
     for where, value in known_items("namespaces", namespaces):

@@ -4,8 +4,10 @@ Properties are those of Kubernetes' objects, in Kubernetes' own spelling.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ._actions import glob
 from ._findings import UNKNOWN, USER_GUIDE, Finding, Severity, known, known_items
 
 IRSA_ANNOTATION = "eks.amazonaws.com/role-arn"
@@ -13,6 +15,7 @@ IRSA_VARIABLES = ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 STATIC_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 
+_OS_LABEL = "kubernetes.io/os"
 _MIGRATION_PAGE = USER_GUIDE + "pod-id-how-it-works.html"
 _LIMITS_PAGE = USER_GUIDE + "pod-identities.html"
 _CREDENTIALS_PAGE = "https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html"
@@ -54,7 +57,8 @@ def judge_service_account_object(
     """A ServiceAccount: without the annotation of IAM roles for service accounts (IRSA), and without a token that its
     pods do not ask for.
 
-    `associated` says whether there is a pod identity association for it, where that is known.
+    `associated` says whether there is a pod identity association for it, where that is known; `UNKNOWN` is that there
+    is one for a ServiceAccount of its name, perhaps in another cluster.
     """
     findings: list[Finding] = []
     annotations = _get(metadata, "annotations")
@@ -74,7 +78,7 @@ def judge_service_account_object(
 def judge_pod(metadata: Any, spec: Any, *, associated: Any = None, prop: str = "spec") -> list[Finding]:
     """A pod's specification: its ServiceAccount, where it runs, and what it brings along as credentials.
 
-    `associated` says whether its ServiceAccount has a pod identity association, where that is known.
+    `associated` says whether its ServiceAccount has a pod identity association, as for the ServiceAccount.
     """
     findings: list[Finding] = []
     if not isinstance(spec, Mapping):
@@ -135,51 +139,118 @@ def _judge_container(where: str, container: Mapping[str, Any], associated: Any) 
 
 def _judge_irsa(where: str, value: Any, associated: Any) -> list[Finding]:
     shown = None if value is UNKNOWN else value
-    if associated is True:
+    if associated is None:
         reason = (
-            "the ServiceAccount has an association too: what is left over of IAM roles for service accounts wins "
-            "wherever the association is not effective yet, and a hand-written variable always"
+            "this is for IAM roles for service accounts, and works against an association for the same ServiceAccount"
         )
-        return [Finding("irsa-left-over", where, shown, reason, "Remove it, and restart the pods", _MIGRATION_PAGE)]
-    if associated is False:
-        return []
-    reason = "this is for IAM roles for service accounts, and works against an association for the same ServiceAccount"
-    fix = "Make an association, and remove it"
-    return [_warning("irsa", where, shown, reason, fix, _BEST_PRACTICES)]
+        return [_warning("irsa", where, shown, reason, "Make an association, and remove it", _BEST_PRACTICES)]
+    reason = (
+        "the ServiceAccount has an association too: what is left over of IAM roles for service accounts wins wherever "
+        "the association is not effective yet, and a hand-written variable always"
+    )
+    fix = "Remove it, and restart the pods"
+    return _where_associated(associated, Finding("irsa-left-over", where, shown, reason, fix, _MIGRATION_PAGE))
 
 
 def _judge_windows(spec: Mapping[str, Any], associated: Any, prop: str) -> list[Finding]:
-    selector = _get(spec, "nodeSelector")
-    chosen = _get(selector, "kubernetes.io/os")
+    chosen = _get(_get(spec, "nodeSelector"), _OS_LABEL)
     system = _get(_get(spec, "os"), "name")
-    for where, value in ((f"{prop}.nodeSelector['kubernetes.io/os']", chosen), (f"{prop}.os.name", system)):
-        if associated is True and value is not UNKNOWN and value == "windows":
+    required = "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+    terms: Any = _get(spec, "affinity")
+    for key in required.split("."):
+        terms = _get(terms, key)
+    for where, found in (
+        (f"{prop}.nodeSelector[{_OS_LABEL!r}]", chosen is not UNKNOWN and chosen == "windows"),
+        (f"{prop}.os.name", system is not UNKNOWN and system == "windows"),
+        (f"{prop}.affinity.{required}", _all_are_windows(terms)),
+    ):
+        if found:
             reason = "Pod Identity's agent runs on Linux nodes only, so the pod gets no credentials"
             fix = "Run it on Linux, or use IAM roles for service accounts"
-            return [Finding("pod-identity-windows", where, value, reason, fix, _LIMITS_PAGE)]
+            finding = Finding("pod-identity-windows", where, "windows", reason, fix, _LIMITS_PAGE)
+            return _where_associated(associated, finding)
     return []
 
 
-def judge_fargate(selectors: Any, associations: Sequence[tuple[str, str]], *, prop: str = "selectors") -> list[Finding]:
+def _all_are_windows(terms: Any) -> bool:
+    """Whether a required node affinity leaves Windows nodes only: a node needs to match just one of its terms."""
+    known_terms = known_items("", terms)
+    return bool(known_terms) and len(known_terms) == len(terms) and all(_is_windows(term) for _, term in known_terms)
+
+
+def _is_windows(term: Any) -> bool:
+    # All expressions of a term have to match, so one that is not known yet changes nothing.
+    return any(
+        (_get(expression, "key"), _get(expression, "operator")) == (_OS_LABEL, "In")
+        and _texts(_get(expression, "values")) == ["windows"]
+        for _, expression in known_items("", _get(term, "matchExpressions"))
+    )
+
+
+def _texts(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, Sequence) and not isinstance(values, str) else []
+
+
+def _where_associated(associated: Any, finding: Finding) -> list[Finding]:
+    """What is wrong with a workload that has an association; only a warning where it cannot be told whether it has."""
+    if associated is True:
+        return [finding]
+    if associated is not UNKNOWN:
+        return []
+    reason = f"{finding.reason}; it cannot be told whether the association is in this cluster or another"
+    fix = f"{finding.fix}; or make its provider of the kubeconfig that the cluster itself gives, which tells"
+    return [replace(finding, rule="workload-elsewhere", reason=reason, fix=fix, severity=Severity.WARNING)]
+
+
+def judge_fargate(
+    selectors: Any,
+    associations: Sequence[tuple[Any, Any]],
+    *,
+    pods: Sequence[tuple[Any, Any, Any]] = (),
+    prop: str = "selectors",
+) -> list[Finding]:
     """A Fargate profile's selectors against the (namespace, ServiceAccount) pairs that have associations in its
-    cluster: pods on Fargate have no agent, and get no credentials."""
+    cluster: pods on Fargate have no agent, and get no credentials.
+
+    `pods` are those that are known in the cluster, each with namespace, ServiceAccount and labels. `*` and `?` in
+    namespaces and labels are patterns. See
+    https://docs.aws.amazon.com/eks/latest/userguide/fargate-profile.html#fargate-profile-wildcards.
+    """
     findings: list[Finding] = []
+    fix = "Run them on nodes, or use IAM roles for service accounts"
     for where, selector in known_items(prop, selectors):
         namespace, labels = _get(selector, "namespace"), _get(selector, "labels")
         if namespace is UNKNOWN or labels is UNKNOWN or not isinstance(namespace, str):
             continue
-        for associated, account in associations:
-            if associated != namespace:
-                continue
-            some = " with these labels" if labels else ""
-            reason = f"pods of {namespace}{some} run on Fargate without Pod Identity's agent, and {account} has a role"
-            fix = "Run them on nodes, or use IAM roles for service accounts"
-            place = f"{where}.namespace"
-            if labels:
-                findings.append(_warning("pod-identity-fargate-labels", place, namespace, reason, fix, _LIMITS_PAGE))
-            else:
-                findings.append(Finding("pod-identity-fargate", place, namespace, reason, fix, _LIMITS_PAGE))
+        associated = [pair for pair in associations if _matches(namespace, pair[0])]
+        if not associated:
+            continue
+        place = f"{where}.namespace"
+        if not labels:
+            reason = (
+                "pods of this namespace run on Fargate without Pod Identity's agent, and a ServiceAccount has a role"
+            )
+            findings.append(Finding("pod-identity-fargate", place, namespace, reason, fix, _LIMITS_PAGE))
+        elif any(pod[:2] in associated and _has_labels(labels, pod[2]) for pod in pods):
+            reason = "a pod with these labels runs on Fargate without Pod Identity's agent, and has a role"
+            findings.append(Finding("pod-identity-fargate", f"{where}.labels", labels, reason, fix, _LIMITS_PAGE))
+        else:
+            reason = (
+                "pods with these labels run on Fargate without Pod Identity's agent, and a ServiceAccount has a role"
+            )
+            findings.append(_warning("pod-identity-fargate-labels", place, namespace, reason, fix, _LIMITS_PAGE))
     return findings
+
+
+def _matches(pattern: Any, value: Any) -> bool:
+    return isinstance(pattern, str) and isinstance(value, str) and glob(pattern).fullmatch(value) is not None
+
+
+def _has_labels(wanted: Any, labels: Any) -> bool:
+    given = labels.items() if isinstance(labels, Mapping) else ()
+    return isinstance(wanted, Mapping) and all(
+        any(_matches(key, name) and _matches(value, text) for name, text in given) for key, value in wanted.items()
+    )
 
 
 def judge_namespace_object(metadata: Any, prop: str = "metadata") -> list[Finding]:

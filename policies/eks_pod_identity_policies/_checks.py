@@ -3,7 +3,8 @@
 Resources are those of the providers `aws` and `kubernetes`, in any stack, whoever made them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -13,6 +14,21 @@ from ._rules import rules
 Props = Mapping[str, Any]
 Finding = rules.Finding
 at = rules.at
+
+_ROLE_NAMES = {
+    "role_name": "name",
+    "permissions_boundary": "permissionsBoundary",
+    "max_session_duration": "maxSessionDuration",
+}
+ASSOCIATION_NAMES = {
+    "cluster_name": "clusterName",
+    "service_account": "serviceAccount",
+    "role_arn": "roleArn",
+    "target_role_arn": "targetRoleArn",
+    "disable_session_tags": "disableSessionTags",
+    "session_policy": "policy",
+}
+"""The components' arguments, as the provider calls them."""
 
 FORM = "names-and-sizes"
 """The policy of all findings on names, forms and sizes: AWS or Kubernetes would refuse them, hours later."""
@@ -47,6 +63,7 @@ PERMISSIONS = (
     "iam-not-action",
     "iam-not-resource",
     "iam-resource-wildcard",
+    "iam-all-of-a-type",
     "iam-resource-mismatch",
     "iam-pass-role",
     "iam-escalation",
@@ -105,12 +122,7 @@ def _role(props: Props) -> list[Finding]:
         permissions_boundary=at(props, "permissionsBoundary"),
         max_session_duration=at(props, "maxSessionDuration"),
     )
-    names = {
-        "role_name": "name",
-        "permissions_boundary": "permissionsBoundary",
-        "max_session_duration": "maxSessionDuration",
-    }
-    return findings + _renamed(form, names)
+    return findings + [renamed(finding, _ROLE_NAMES) for finding in form]
 
 
 def _attachment(props: Props) -> list[Finding]:
@@ -142,16 +154,9 @@ def _association(props: Props) -> list[Finding]:
         disable_session_tags=at(props, "disableSessionTags"),
         session_policy=at(props, "policy"),
     )
-    names = {
-        "cluster_name": "clusterName",
-        "service_account": "serviceAccount",
-        "role_arn": "roleArn",
-        "target_role_arn": "targetRoleArn",
-        "disable_session_tags": "disableSessionTags",
-        "session_policy": "policy",
-    }
     said = {str(finding) for finding in findings}
-    return findings + [finding for finding in _renamed(form, names) if str(finding) not in said]
+    form = [renamed(finding, ASSOCIATION_NAMES) for finding in form]
+    return findings + [finding for finding in form if str(finding) not in said]
 
 
 def _service_account(props: Props) -> list[Finding]:
@@ -179,18 +184,18 @@ def _namespace(props: Props) -> list[Finding]:
     return rules.judge_namespace_object(at(props, "metadata"))
 
 
-def _renamed(findings: Sequence[Finding], names: Mapping[str, str]) -> list[Finding]:
-    renamed: list[Finding] = []
-    for finding in findings:
-        for argument, name in sorted(names.items(), reverse=True):
-            if finding.property.startswith(argument):
-                finding = replace(finding, property=name + finding.property[len(argument) :])
-                break
-        fix, reason = finding.fix, finding.reason
-        for argument, name in names.items():
-            fix, reason = fix.replace(argument, name), reason.replace(argument, name)
-        renamed.append(replace(finding, fix=fix, reason=reason))
-    return renamed
+def renamed(finding: Finding, names: Mapping[str, str]) -> Finding:
+    """A finding on a component's arguments, with the provider's names for them: whole words only, in property, reason
+    and fix."""
+    argument = re.compile(rf"\b({'|'.join(names)})\b")
+
+    def told(text: str) -> str:
+        return argument.sub(lambda name: names[name[0]], text)
+
+    # What stands further inside, as a tag's key, is no argument.
+    head = re.split(r"\W", finding.property, maxsplit=1)[0]
+    where = names.get(head, head) + finding.property[len(head) :]
+    return replace(finding, property=where, reason=told(finding.reason), fix=told(finding.fix))
 
 
 def checks(today: Callable[[], date]) -> tuple[Check, ...]:
@@ -210,7 +215,7 @@ _CHECKS: tuple[Check, ...] = (
     Check(("aws:iam/rolePolicy:RolePolicy",), _policy(rules.INLINE_POLICY_SIZE), PERMISSIONS),
     Check(("aws:iam/groupPolicy:GroupPolicy",), _policy(5120), PERMISSIONS),
     Check(("aws:iam/userPolicy:UserPolicy",), _user_policy, (*PERMISSIONS, "iam-user-policy")),
-    Check(("aws:iam/role:Role",), _role, (*TRUST, "iam-boundary", *PERMISSIONS[:-1], *ADMIN)),
+    Check(("aws:iam/role:Role",), _role, (*TRUST, "iam-boundary", *PERMISSIONS, *ADMIN)),
     Check(
         (
             "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -226,7 +231,14 @@ _CHECKS: tuple[Check, ...] = (
     Check(
         ("aws:eks/podIdentityAssociation:PodIdentityAssociation",),
         _association,
-        ("default-service-account", "default-namespace", "session-policy-tags"),
+        (
+            "default-service-account",
+            "default-namespace",
+            "session-policy-tags",
+            "iam-action",
+            "iam-resource-mismatch",
+            "policy-version",
+        ),
     ),
     Check(("aws:eks/accessEntry:AccessEntry",), rules.judge_access_entry, ("cluster-system-groups",)),
     Check(

@@ -56,7 +56,8 @@ class Journal:
             policies = {policy for paths in self.undecided.values() for names in paths.values() for policy in names}
             lines.append(
                 f"{len(policies)} policies could not decide all of {len(later)} resources, whose values are not known "
-                "yet; they will, before anything is made. Not known are:"
+                "yet. In the update each resource is judged before it is made, and the stack as a whole after that. "
+                "Not known are:"
             )
             lines += later[:_SHOWN]
             if len(later) > _SHOWN:
@@ -133,6 +134,7 @@ def _resource(resource: PolicyResource, asked: dict[str, set[str]], inputs: Mapp
             name: [dependency.urn for dependency in dependencies]
             for name, dependencies in resource.property_dependencies.items()
         },
+        resource.provider.urn if resource.provider else "",
     )
 
 

@@ -26,6 +26,11 @@ def watched(props: Mapping[str, Any], asked: set[str], inputs: Mapping[str, Any]
     return _Object(members, "", asked)
 
 
+def peek(props: Mapping[str, Any], key: str) -> Any:
+    """A property by which resources are only told apart: that it is not known yet leaves nothing undecided."""
+    return dict.get(props, key) if isinstance(props, dict) else None
+
+
 def _plain(value: Any, path: str, asked: set[str]) -> Any:
     if isinstance(value, Mapping):
         prefix = f"{path}." if path else ""

@@ -130,6 +130,7 @@ CASES: tuple[Case, ...] = (
         "iam-not-resource", document({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::a/*"})
     ),
     _permissions("iam-resource-wildcard", document(allow("s3:GetObject", "*"))),
+    _permissions("iam-all-of-a-type", document(allow("kms:Decrypt", "arn:aws:kms:*:*:key/*"))),
     _permissions("iam-resource-mismatch", document(allow("s3:GetObject", "arn:aws:s3:::demo"))),
     _permissions("iam-pass-role", document(allow("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/*"))),
     _permissions("iam-escalation", PASS_AND_ASSOCIATE),

@@ -15,10 +15,12 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
 if TYPE_CHECKING:
     from policies.eks_pod_identity_policies import policies, rules
+    from policies.eks_pod_identity_policies._checks import renamed as renamed
 else:
     # As the engine has it: the pack's folder is on the path, and the repository's is not.
     sys.path.insert(0, str(Path(__file__).parents[2] / "policies"))
     from eks_pod_identity_policies import policies, rules
+    from eks_pod_identity_policies._checks import renamed as renamed
 
 TODAY = date(2026, 11, 25)
 _SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
@@ -48,12 +50,14 @@ def struct(props: Mapping[str, Any]) -> struct_pb2.Struct:
 
 @dataclass(frozen=True)
 class Made:
-    """One resource of a stack: its type, name and properties, and the names of those that a property depends on."""
+    """One resource of a stack: its type, name and properties, the names of those that a property depends on, and that
+    of its provider."""
 
     type: str
     name: str
     props: Mapping[str, Any]
     depends: Mapping[str, Sequence[str]] | None = None
+    provider: str = ""
 
 
 def urn(kind: str, name: str) -> str:
@@ -68,6 +72,11 @@ class Violation:
     urn: str
     message: str
     mandatory: bool
+
+    @property
+    def finding(self) -> str:
+        """What was found; before it the message has what the policy asks for."""
+        return self.message.partition("\n")[2]
 
 
 class Analyzer:
@@ -99,6 +108,8 @@ class Analyzer:
             message = analyzer_pb2.AnalyzerResource(
                 type=made.type, name=made.name, urn=urn(made.type, made.name), properties=struct(made.props)
             )
+            if made.provider:
+                message.provider.urn = urn(kinds[made.provider], made.provider)
             for prop, names in (made.depends or {}).items():
                 urns = [urn(kinds[name], name) for name in names]
                 message.propertyDependencies[prop].urns.extend(urns)

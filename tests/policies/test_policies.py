@@ -1,9 +1,11 @@
 """Every policy for resources on a compliant, a violating, a missing, an unknown, a secret and a wrongly typed value."""
 
+import re
+
 import pytest
 
 from .cases import ASSOCIATED, ASSOCIATION, CASES, CLUSTER, POD, POLICY, ROLE, Case, allow, document, trust
-from .conftest import Analyzer, Violation, rules, secret
+from .conftest import Analyzer, Violation, renamed, rules, secret
 
 UNKNOWN = rules.UNKNOWN
 # Neither has a property to be judged by: that there is such a resource is what they are about.
@@ -90,6 +92,39 @@ def test_resources_that_should_not_be(analyzer: Analyzer, policy: str, kind: str
     for props in ({"user": "u"}, {}, {"user": UNKNOWN}, {"user": secret("u")}, {"user": 7}):
         assert of(policy, analyzer.resource(kind, props))
     assert of(policy, analyzer.resource(ROLE, {"assumeRolePolicy": trust()})) == []
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.type == POLICY], ids=lambda case: case.policy)
+def test_the_inline_policies_of_a_role_are_judged_by_the_rules_of_all_policies(analyzer: Analyzer, case: Case) -> None:
+    inline = [{"name": "a", "policy": case.bad}]
+    found = of(case.policy, analyzer.resource(ROLE, {"assumeRolePolicy": trust(), "inlinePolicies": inline}))
+    assert [violation.finding.startswith("inlinePolicies[0].policy") for violation in found] == [True]
+
+
+@pytest.mark.parametrize(
+    "props",
+    [
+        {"targetRoleArn": "demo"},
+        {"roleArn": "demo"},
+        {"disableSessionTags": "yes"},
+        {"clusterName": "-"},
+        {"serviceAccount": "-"},
+        {"policy": document(allow("s3:GetObject"))},
+    ],
+    ids=lambda props: next(iter(props)),
+)
+def test_arguments_are_called_as_the_provider_calls_them(analyzer: Analyzer, props: dict[str, object]) -> None:
+    (violation,) = [v for v in analyzer.resource(ASSOCIATION, {**ASSOCIATED, **props}) if v.mandatory]
+    assert violation.finding.startswith(f"{next(iter(props))}: ")
+    assert not re.search("[a-z]_[a-z]", violation.finding.partition(" See ")[0])
+
+
+def test_only_whole_names_of_arguments_are_renamed() -> None:
+    names = {"role": "Role", "role_arn": "roleArn", "target_role_arn": "targetRoleArn"}
+    text = "role, role_arn and target_role_arn; not roles, my_role_arn or role_arns"
+    told = renamed(rules.Finding("x", "role_arn[0].role", None, text, text), names)
+    assert told.property == "roleArn[0].role"
+    assert told.fix == told.reason == "Role, roleArn and targetRoleArn; not roles, my_role_arn or role_arns"
 
 
 def test_what_is_secret_is_not_shown(analyzer: Analyzer) -> None:

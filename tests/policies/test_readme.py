@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pulumi_policy import StackValidationPolicy
+
 from .conftest import Analyzer
 
 README = Path(__file__).parents[2] / "policies" / "README.md"
@@ -9,11 +11,15 @@ README = Path(__file__).parents[2] / "policies" / "README.md"
 
 def table() -> str:
     """The list, as it stands there."""
-    rows = ["| policy | level | asks for | elsewhere |", "|---|---|---|---|"]
+    rows = ["| policy | level | judges | asks for | elsewhere |", "|---|---|---|---|---|"]
     for policy in sorted(Analyzer().policies, key=lambda policy: policy.name):
         assert policy.enforcement_level is not None
         elsewhere = ", ".join(tag.replace("CIS-EKS-", "CIS ") for tag in policy.tags or ())
-        rows.append(f"| `{policy.name}` | {policy.enforcement_level.value} | {policy.description} | {elsewhere} |")
+        level, judges = (
+            policy.enforcement_level.value,
+            "stack" if isinstance(policy, StackValidationPolicy) else "resource",
+        )
+        rows.append(f"| `{policy.name}` | {level} | {judges} | {policy.description} | {elsewhere} |")
     return "\n".join(rows) + "\n"
 
 

@@ -42,6 +42,11 @@ def found(*statements: Any) -> set[str]:
         (allow("*:*", "*"), {"iam-all-actions"}),
         (allow("s3:*"), {"iam-service-wildcard"}),
         (allow("s3:**", "*"), {"iam-service-wildcard"}),
+        (allow("s3:?*"), {"iam-service-wildcard"}),
+        (allow("s3:*t*"), {"iam-service-wildcard"}),
+        (allow("S3:*E*", "*"), {"iam-service-wildcard", "iam-resource-wildcard"}),
+        (allow("s3:*Object"), set()),
+        (allow("pricing:Get*", "*"), set()),
         ({**allow("*", "*"), "Effect": "Deny"}, set()),
         ({**allow("s3:*", "*"), "Effect": "Deny"}, set()),
         ({"Effect": "Allow", "NotAction": "iam:*", "Resource": OBJECTS}, {"iam-not-action"}),
@@ -55,7 +60,58 @@ def found(*statements: Any) -> set[str]:
         (allow("s3:GetObject", "arn:aws:s3:::*/*"), {"iam-resource-wildcard"}),
         (allow("s3:GetObject", "arn:*:s3:*:*:*"), {"iam-resource-wildcard"}),
         ({**allow("s3:GetObject", "*"), "Effect": "Deny"}, set()),
+        # In less than an ARN, a * goes on through the colons.
+        (allow("s3:GetObject", "arn:*"), {"iam-resource-wildcard"}),
+        (allow("s3:GetObject", "arn:aws:*"), {"iam-resource-wildcard"}),
+        (allow("s3:GetObject", "arn:aws:s3*"), {"iam-resource-wildcard"}),
+        (allow("s3:GetObject", "arn:aws:s3:*"), {"iam-resource-wildcard"}),
+        (allow("s3:GetObject", "?*"), {"iam-resource-wildcard"}),
+        (allow("s3:GetObject", "arn:aws:s3:::?*"), {"iam-resource-wildcard"}),
+        (allow("s3:GetObject", "arn:aws:s3:::*e*"), {"iam-resource-wildcard"}),
+        (allow("sqs:SendMessage", "arn:aws:sqs:*"), {"iam-resource-wildcard"}),
+        (allow("s3:GetObject", "arn:aws:s3:::demo-*"), set()),
+        (allow("sqs:SendMessage", "arn:aws:s*:*:*:*"), {"iam-resource-wildcard"}),
+        (allow("sqs:SendMessage", "arn:aws:sqs:eu-west-1:123456789012:*"), set()),
         # … but for what is limited otherwise.
+        (allow("s3:GetObject", "*", Condition={"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}), set()),
+        (allow("s3:GetObject", "*", Condition={"ForAnyValue:StringLike": {"aws:ResourceOrgPaths": "o-a1b2c3d4e5/*"}}), set()),
+        (allow("kms:Decrypt", "*", Condition={"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}), set()),
+        (allow("kms:Decrypt", "*", Condition={"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/demo"}}), set()),
+        (allow("ec2:CreateTags", "*", Condition={"StringEquals": {"ec2:CreateAction": ["RunInstances"]}}), set()),
+        (allow("ec2:RunInstances", "*", Condition={"ArnLike": {"ec2:Vpc": "arn:aws:ec2:*:123456789012:vpc/*"}}), set()),
+        # What says how, by whom or whether at all limits nothing, nor does what anything passes.
+        *((allow("s3:GetObject", "*", Condition=condition), {"iam-resource-wildcard"}) for condition in (
+            {"StringNotEquals": {"aws:ResourceTag/a": "b"}},
+            {"StringNotLike": {"aws:ResourceAccount": "123456789012"}},
+            {"ForAllValues:StringEquals": {"aws:TagKeys": "a"}},
+            {"Null": {"aws:ResourceTag/a": "true"}},
+            {"Null": {"aws:ResourceTag/a": "false"}},
+            {"StringLike": {"aws:ResourceTag/a": "*"}},
+            {"StringLike": {"aws:ResourceTag/a": ["b", "*"]}},
+            {"StringLike": {"aws:ResourceTag/a": "?*"}},
+            {"StringLike": {"aws:ResourceAccount": "1*"}},
+            {"StringLike": {"aws:ResourceOrgPaths": "o-*/r-1"}},
+            {"StringEquals": {"s3:authType": "REST-HEADER"}},
+            {"StringEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}},
+            {"StringEquals": {"aws:PrincipalTag/a": "b"}},
+            {"StringEquals": {"foo:bar": "baz"}},
+            {"StringEquals": {"foo:VpcId": "vpc-1"}},
+            {"ArnLike": {"s3:DataAccessPointArn": "arn:aws:s3:*:*:*"}},
+            {"ArnLike": {"s3:DataAccessPointArn": "arn:*"}},
+        )),
+        # Every resource of a type.
+        (allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:*:*:secret:*"), {"iam-all-of-a-type"}),
+        (allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:*"), {"iam-all-of-a-type"}),
+        (allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:*:*:secret:demo/*"), set()),
+        (allow("kms:Decrypt", "arn:aws:kms:*:*:key/*"), {"iam-all-of-a-type"}),
+        (allow("kms:Decrypt", "arn:aws:kms:*:*:key/*", Condition={"StringEquals": {"aws:ResourceTag/a": "b"}}), set()),
+        (allow("sts:AssumeRole", "arn:aws:iam::123456789012:role/*"), {"iam-all-of-a-type"}),
+        (allow("sts:AssumeRole", "arn:aws:iam::*:role/demo"), set()),
+        (allow("iam:AttachRolePolicy", "arn:aws:iam::123456789012:*"), {"iam-all-of-a-type"}),
+        (allow("iam:GetRole", "arn:aws:iam::123456789012:role/*"), set()),
+        (allow("dynamodb:GetItem", "arn:aws:dynamodb:*:*:table/*"), {"iam-all-of-a-type"}),
+        (allow("dynamodb:GetItem", "arn:aws:dynamodb:eu-west-1:*:table/*"), set()),
+        ({**allow("kms:Decrypt", "arn:aws:kms:*:*:key/*"), "Effect": "Deny"}, set()),
         (allow("ec2:DeleteVolume", "*", Condition={"StringEquals": {"aws:ResourceTag/a": "b"}}), set()),
         (allow("ec2:DeleteVolume", "*", Condition={"StringLike": {"ec2:ResourceTag/a": "b"}}), set()),
         (allow("s3:GetObject", "*", Condition={"StringEquals": {"aws:ResourceAccount": "123456789012"}}), set()),
@@ -76,12 +132,59 @@ def found(*statements: Any) -> set[str]:
         (allow("iam:PassRole", "*"), {"iam-pass-role", "iam-resource-wildcard"}),
         (allow("iam:PassRole", "arn:aws:iam::123456789012:role/*"), {"iam-pass-role"}),
         (allow("iam:Pass*", "arn:aws:iam::*:role/*"), {"iam-pass-role"}),
+        (allow("iam:PassRole", "arn:aws:iam::123456789012:*"), {"iam-pass-role"}),
+        (allow("iam:PassRole", "arn:aws:iam::123456789012:role/?*"), {"iam-pass-role"}),
+        (allow("iam:PassRole", "arn:aws:iam::123456789012:r*"), {"iam-pass-role"}),
+        (allow("iam:PassRole", "arn:aws:iam::123456789012:role/*a*"), {"iam-pass-role"}),
+        (allow("iam:PassRole", "arn:aws:iam::*"), {"iam-pass-role", "iam-resource-wildcard"}),
+        (allow("iam:PassRole", "arn:aws:iam::123456789012:role/demo-*"), set()),
+        (allow("iam:PassRole", "arn:aws:iam::123456789012:role/pods/*"), set()),
         (allow("iam:PassRole", "*", Condition={"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}), set()),
+        (allow("iam:PassRole", "*", Condition={"StringLike": {"iam:PassedToService": "ec2.*"}}), set()),
+        (allow("iam:PassRole", f"{ROLE[:-4]}*", Condition={"ArnLike": {"iam:AssociatedResourceArn": "arn:aws:ec2:*:123456789012:instance/*"}}), set()),
+        *((allow("iam:PassRole", f"{ROLE[:-4]}*", Condition=condition), {"iam-pass-role"}) for condition in (
+            {"StringLike": {"iam:PassedToService": "*"}},
+            {"StringLike": {"iam:PassedToService": ["ec2.amazonaws.com", "*.amazonaws.com"]}},
+            {"StringNotEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+            {"StringEqualsIfExists": {"iam:PassedToService": "ec2.amazonaws.com"}},
+            {"Null": {"iam:PassedToService": "false"}},
+            {"ArnLike": {"iam:AssociatedResourceArn": "arn:aws:ec2:*:*:instance/*"}},
+            {"StringEquals": {"aws:ResourceTag/a": "b"}},
+        )),
         # What is not whole.
         (allow("s3:GetObject", []), {"statement"}),
         (allow([], OBJECTS), {"statement"}),
         ({"Effect": "Allow", "Action": "s3:GetObject"}, {"statement"}),
         ("Allow", {"statement"}),
+        # What is of a wrong kind.
+        *((statement, {"statement"}) for statement in (
+            allow(7),
+            allow([7]),
+            allow(["s3:GetObject", None]),
+            allow([["s3:GetObject"]]),
+            allow("s3:GetObject", 7),
+            allow("s3:GetObject", [7]),
+            allow("s3:GetObject", {"Ref": "bucket"}),
+            allow("ec2:DescribeInstances", ["*", ""]),
+            allow("s3:GetObject", Principal="*"),
+            {**allow("s3:GetObject"), "Effect": "allow"},
+            {**allow("s3:GetObject"), 7: "x"},
+            allow("s3:GetObject", Condition="none"),
+            allow("s3:GetObject", Condition=[{"StringEquals": {"a:b": "c"}}]),
+            allow("s3:GetObject", Condition={"StringEqual": {"aws:ResourceTag/a": "b"}}),
+            allow("s3:GetObject", Condition={"StringsEquals": {"aws:ResourceTag/a": "b"}}),
+            allow("s3:GetObject", Condition={"ForSomeValues:StringEquals": {"aws:TagKeys": "b"}}),
+            allow("s3:GetObject", Condition={"NullIfExists": {"aws:TagKeys": "true"}}),
+            allow("s3:GetObject", Condition={"Null": {"aws:TagKeys": "yes"}}),
+            allow("s3:GetObject", Condition=None),
+            None,
+            allow("s3:GetObject", Condition={"StringEquals": "b"}),
+            allow("s3:GetObject", Condition={"StringEquals": {"aws:ResourceTag/a": None}}),
+            allow("s3:GetObject", Condition={"StringEquals": {"aws:ResourceTag/a": []}}),
+            allow("s3:GetObject", Condition={"StringEquals": {"aws:ResourceTag/a": [["b"]]}}),
+        )),
+        (allow("s3:GetObject", Condition={"forallvalues:stringLIKEifexists": {"aws:TagKeys": ["b", 1, True]}}), set()),
+        (allow("s3:GetObject", Condition={"Null": {"aws:TagKeys": False}}), set()),
     ],
 )  # fmt: skip
 def test_statements(statement: Any, ids: set[str]) -> None:
@@ -100,6 +203,23 @@ def test_statements(statement: Any, ids: set[str]) -> None:
         ([allow("iam:PassRole", ROLE), allow("eks:CreatePodIdentityAssociation", "*")], False),
         ([allow("iam:PassRole", "*"), {**allow("eks:CreatePodIdentityAssociation", "*"), "Effect": "Deny"}], False),
         ([allow("iam:PassRole", "*")], False),
+        # Only who may pass roles to pods may give them to pods.
+        *(([allow("iam:PassRole", "*", Condition=condition), allow("eks:CreatePodIdentityAssociation", "*")], escalates) for condition, escalates in (
+            ({"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}, False),
+            ({"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "pods.eks.amazonaws.com"]}}, True),
+            ({"StringLike": {"iam:PassedToService": "*.eks.amazonaws.com"}}, True),
+            ({"StringEquals": {"iam:PassedToService": "*.eks.amazonaws.com"}}, False),
+            ({"StringEqualsIgnoreCase": {"iam:PassedToService": "PODS.eks.amazonaws.com"}}, True),
+            ({"StringEqualsIfExists": {"iam:PassedToService": "ec2.amazonaws.com"}}, False),
+            ({"StringNotEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}, True),
+            ({"StringNotEquals": {"iam:PassedToService": "pods.eks.amazonaws.com"}}, False),
+            ({"Null": {"iam:PassedToService": "true"}}, False),
+            ({"Bool": {"aws:SecureTransport": "true"}}, True),
+            ({"StringEquals": {"iam:PassedToService": UNKNOWN}}, False),
+            ({"StringEquals": {"iam:PassedToService": "${aws:PrincipalTag/service}"}}, False),
+            ({"StringEquals": UNKNOWN}, False),
+            (UNKNOWN, False),
+        )),
     ],
 )  # fmt: skip
 def test_handing_out_every_role(statements: list[Any], escalates: bool) -> None:
@@ -117,9 +237,18 @@ def test_handing_out_every_role(statements: list[Any], escalates: bool) -> None:
         (allow("s3:GetObject", ["arn:aws:s3:::demo", UNKNOWN]), set()),
         (allow("s3:GetObject", "*", Condition=UNKNOWN), set()),
         (allow("s3:GetObjct", "*", Condition=UNKNOWN), {"iam-action"}),
+        (allow("s3:GetObject", "*", Condition={"StringEquals": UNKNOWN}), set()),
+        (allow("s3:GetObject", "*", Condition={"StringEquals": {"aws:ResourceTag/a": UNKNOWN}}), set()),
+        (allow("s3:GetObject", "*", Condition={"StringEquals": {"aws:ResourceTag/a": ["b", UNKNOWN]}}), set()),
+        # Whatever it is, this one lets all pass.
+        (allow("s3:GetObject", "*", Condition={"StringLike": {"aws:ResourceTag/a": ["*", UNKNOWN]}}), {"iam-resource-wildcard"}),
+        (allow("s3:GetObject", "*", Condition={"StringNotLike": UNKNOWN}), {"iam-resource-wildcard"}),
+        (allow("s3:GetObject", "*", Condition={"Bool": {"aws:SecureTransport": UNKNOWN}}), {"iam-resource-wildcard"}),
+        (allow("iam:PassRole", f"{ROLE[:-4]}*", Condition={"StringEquals": {"iam:PassedToService": UNKNOWN}}), set()),
+        (allow([UNKNOWN, 7]), {"statement"}),
         (UNKNOWN, set()),
     ],
-)
+)  # fmt: skip
 def test_what_is_not_known_is_no_finding_and_hides_none(statement: Any, ids: set[str]) -> None:
     assert found(statement) == ids
 
@@ -137,6 +266,16 @@ def test_a_wildcard_is_told_what_to_name() -> None:
     assert finding.property == "statements[0].Resource"
     assert finding.reason == "sqs:SendMessage can be limited to resources"
     assert "arn:${Partition}:sqs:${Region}:${Account}:${QueueName}" in finding.fix
+    # The plain ARN, and not that of an access point.
+    (finding,) = rules.judge_permissions([allow("s3:GetObject", "*")])
+    assert "arn:${Partition}:s3:::${BucketName}/${ObjectName}," in finding.fix
+
+
+def test_an_operator_is_told_its_name() -> None:
+    (finding,) = rules.judge_permissions([allow("s3:GetObject", Condition={"StringEqual": {"a:b": "c"}})])
+    assert finding.property == "statements[0].Condition.StringEqual"
+    assert finding.fix == "Perhaps you mean StringEquals"
+    assert finding.page.endswith("condition_operators.html")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +284,8 @@ def test_a_wildcard_is_told_what_to_name() -> None:
         ("arn:aws:iam::aws:policy/AdministratorAccess", "iam-admin-policy"),
         ("arn:aws-cn:iam::aws:policy/PowerUserAccess", "iam-admin-policy"),
         ("arn:aws:iam::aws:policy/IAMFullAccess", "iam-admin-policy"),
-        ("arn:aws:iam::aws:policy/AdministratorAccess-Amplify", "iam-admin-policy"),
+        ("arn:aws:iam::aws:policy/AdministratorAccess-Amplify", None),
+        ("arn:aws:iam::aws:policy/job-function/AdministratorAccess", "iam-admin-policy"),
         ("arn:aws:iam::aws:policy/AmazonS3FullAccess", "iam-full-access-policy"),
         ("arn:aws:iam::aws:policy/ReadOnlyAccess", None),
         ("arn:aws:iam::123456789012:policy/AdministratorAccess", None),
@@ -172,6 +312,10 @@ def test_managed_policies(arn: Any, rule: str | None) -> None:
         ("{", {"document-json"}),
         ("[]", {"document-json"}),
         ({}, {"document-json"}),
+        ({"Version": "2012-10-17", "Statement": None}, {"document-json"}),
+        ({"Version": "2012-10-17", "Statement": [allow("s3:GetObject")], "Statments": []}, {"document-json"}),
+        ({"Version": "2012-10-17", "Statement": "x"}, {"statement"}),
+        ({"Version": "2012-10-17", "Statement": [7]}, {"statement"}),
         (7, {"document-json"}),
         (None, set()),
         (UNKNOWN, set()),
@@ -179,7 +323,34 @@ def test_managed_policies(arn: Any, rule: str | None) -> None:
     ],
 )  # fmt: skip
 def test_whole_documents(document: Any, ids: set[str]) -> None:
-    assert {finding.rule for finding in rules.judge_policy_document(document)} == ids
+    findings = rules.judge_policy_document(document)
+    assert {finding.rule for finding in findings} == ids
+    assert all(finding.page.startswith("https://docs.aws.amazon.com/") for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("policy", "ids"),
+    [
+        (documents.permissions([allow("s3:GetObject")]), set()),
+        # What takes away may take away as much as it likes.
+        (documents.permissions([allow("s3:*", "*"), allow("*", "*")]), set()),
+        (documents.permissions([allow("s3:GetObjct")]), {"iam-action"}),
+        (documents.permissions([allow("s3:GetObject", "arn:aws:s3:::demo")]), {"iam-resource-mismatch"}),
+        (documents.permissions([]), {"statement"}),
+        (documents.permissions([allow("s3:GetObject", 7)]), {"statement"}),
+        (documents.permissions([allow("s3:GetObject", [f"arn:aws:s3:::{i:060}/*" for i in range(40)])]), {"document-size"}),
+        ([], {"document-json"}),
+    ],
+)  # fmt: skip
+def test_session_policies(policy: Any, ids: set[str]) -> None:
+    findings = rules.association(session_policy=documents.to_json(policy), disable_session_tags=True)
+    assert {finding.rule for finding in findings} == ids
+    assert all(finding.property.startswith("session_policy") and finding.page for finding in findings)
+
+
+@pytest.mark.parametrize(("given", "ids"), [(UNKNOWN, set()), (None, set()), ({}, {"document-json"}), (7, {"document-json"}), ("{", {"document-json"})])  # fmt: skip
+def test_session_policies_that_are_no_texts(given: Any, ids: set[str]) -> None:
+    assert {finding.rule for finding in rules.association(session_policy=given, disable_session_tags=True)} == ids
 
 
 @pytest.mark.parametrize(("limit", "fits"), [(2048, False), (6144, True), (10240, True)])
