@@ -26,15 +26,26 @@ class Form(Protocol):
 
 
 @dataclass(frozen=True)
+class Ending:
+    """What texts have to end in, as a regular expression: why that is so, and what to do where they do not."""
+
+    pattern: str
+    reason: str
+    fix: str
+
+
+@dataclass(frozen=True)
 class Items:
     """A list of texts of one form: at least one of them, and none twice.
 
-    `what` is what they are, in the plural; `example` how one is written; `pattern` the regular expression of one.
+    `what` is what they are, in the plural; `example` how one is written; `pattern` the regular expression of one; and
+    `ending` what one that matches it is easily written without.
     """
 
     what: str
     example: str
     pattern: str
+    ending: Ending | None = None
 
     @property
     def type(self) -> str:
@@ -53,6 +64,9 @@ class Items:
             wrong = matches(
                 "preset-scope", where, item, self.pattern, f"{self.what} are wanted here", f"Write {self.example}", page
             )
+            if not wrong and self.ending is not None:
+                ending = self.ending
+                wrong = matches("preset-scope", where, item, f".*({ending.pattern})", ending.reason, ending.fix, page)
             findings += wrong
             if not wrong and partition and item.startswith("arn:") and item.split(":")[1] != partition:
                 reason = f"the cluster is in the partition {partition}, from which this cannot be reached"
@@ -93,14 +107,15 @@ class Choice:
         return one_of("preset-scope", prop, value, self.words, "there is no such choice", page)
 
 
-def arns(what: str, example: str, resource: str) -> Items:
+def arns(what: str, example: str, resource: str, ending: Ending | None = None) -> Items:
     """A list of ARNs.
 
     `example` names the places that vary, as in `arn:<partition>:sqs:<region>:<account>:<name>`; what follows its fifth
     colon is matched by `resource`, a regular expression. An empty place in the example has to be empty in the ARN.
+    `ending` is as in `Items`.
     """
     head = ":".join(_PLACES.get(part, re.escape(part)) for part in example.split(":")[:5])
-    return Items(what, example, f"{head}:{resource}")
+    return Items(what, example, f"{head}:{resource}", ending)
 
 
 HOSTED_ZONES = arns("ARNs of hosted zones", "arn:<partition>:route53:::hostedzone/<id>", r"hostedzone/[A-Z0-9]{1,32}")
@@ -108,8 +123,14 @@ KMS_KEYS = arns("ARNs of KMS keys", "arn:<partition>:kms:<region>:<account>:key/
 QUEUES = arns("ARNs of SQS queues", "arn:<partition>:sqs:<region>:<account>:<name>", r"[\w-]{1,80}(\.fifo)?")
 SECRETS = arns(
     "ARNs of secrets, in which `*` and `?` may stand for the end of the name",
-    "arn:<partition>:secretsmanager:<region>:<account>:secret:<name>",
+    "arn:<partition>:secretsmanager:<region>:<account>:secret:<name>-??????",
     r"secret:[\w/+=.@-][\w/+=.@!?*-]{0,518}",
+    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
+    Ending(
+        r"\*[0-9A-Za-z?]{0,6}|[-?][0-9A-Za-z?]{6}",
+        "the ARN of every secret ends in a hyphen and six characters, which this cannot match",
+        "Append -??????, or write the whole ARN",
+    ),
 )
 PARAMETERS = arns(
     "ARNs of SSM parameters, in which `*` may stand for the end of the name",

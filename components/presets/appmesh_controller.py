@@ -51,11 +51,14 @@ def statements(
         keeping = ["DeleteService", "DeregisterInstance", "GetInstance", "GetInstancesHealthStatus", "GetService"]
         keeping += ["ListInstances", "RegisterInstance", "UpdateInstanceCustomHealthStatus"]
         finding = ["servicediscovery:ListNamespaces", "servicediscovery:ListServices"]
-        creating = "servicediscovery:CreateService"
+        creating = ["servicediscovery:CreateService"]
+        awaiting = ["servicediscovery:GetOperation"]
         result += [
             allow("FindServices", [*finding, "route53:CreateHealthCheck"], ["*"]),
-            allow("CreateServicesIn", [creating, "servicediscovery:GetOperation"], cloud_map_namespace_arns),
-            allow("CreateServices", [creating], [services], in_namespace),
+            allow("CreateServicesIn", creating, cloud_map_namespace_arns),
+            allow("CreateServices", creating, [services], in_namespace),
+            # What it awaits are registrations, which are operations on services.
+            allow("AwaitOperations", awaiting, [*cloud_map_namespace_arns, services]),
             allow("KeepServices", [f"servicediscovery:{action}" for action in keeping], [services]),
             allow("KeepHealthChecks", [f"route53:{verb}HealthCheck" for verb in ("Get", "Update", "Delete")], [checks]),
         ]

@@ -2,8 +2,10 @@
 
 Follows v2.9.0,
 https://github.com/external-secrets/external-secrets/blob/v2.9.0/docs/provider/aws-secrets-manager.md and
-aws-parameter-store.md beside it; of PushSecret's permissions those of the stricter example, without resource policies
-and replicas.
+aws-parameter-store.md beside it; of PushSecret's permissions those of the stricter example, without replicas, and of
+resource policies only their deletion. These pages leave out what that version's code calls besides,
+https://github.com/external-secrets/external-secrets/tree/v2.9.0/providers/v1/aws: it removes tags, deletes parameters,
+and deletes a secret's resource policy before each update.
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ def statements(
     push: bool = False,
 ) -> list[Statement]:
     """Read the secrets and parameters with the keys; write them too where `push` is set."""
+    own = {"StringEquals": {"aws:ResourceTag/managed-by": "external-secrets"}}
     result: list[Statement] = []
     if secret_arns:
         reading = ["GetResourcePolicy", "GetSecretValue", "DescribeSecret", "ListSecretVersionIds"]
@@ -37,15 +40,19 @@ def statements(
             allow("ReadParameters", [f"ssm:{action}" for action in reading], parameter_arns),
         ]
     if push and secret_arns:
-        own = {"StringEquals": {"aws:ResourceTag/managed-by": "external-secrets"}}
         writing = ["CreateSecret", "PutSecretValue", "TagResource"]
+        managing = ["DeleteResourcePolicy", "DeleteSecret", "UntagResource"]
         result += [
             allow("WriteSecrets", [f"secretsmanager:{action}" for action in writing], secret_arns),
-            allow("DeleteOwnSecrets", ["secretsmanager:DeleteSecret"], secret_arns, own),
+            allow("ManageOwnSecrets", [f"secretsmanager:{action}" for action in managing], secret_arns, own),
         ]
     if push and parameter_arns:
         writing = ["AddTagsToResource", "ListTagsForResource", "PutParameter"]
-        result.append(allow("WriteParameters", [f"ssm:{action}" for action in writing], parameter_arns))
+        managing = ["ssm:DeleteParameter", "ssm:RemoveTagsFromResource"]
+        result += [
+            allow("WriteParameters", [f"ssm:{action}" for action in writing], parameter_arns),
+            allow("ManageOwnParameters", managing, parameter_arns, own),
+        ]
     if kms_key_arns:
         using = ["kms:Decrypt", "kms:GenerateDataKey"] if push else ["kms:Decrypt"]
         result.append(allow("UseKeys", using, kms_key_arns))
@@ -67,4 +74,5 @@ PRESET = Definition(
         Argument("push", Flag(), "whether it may also write them; false where left out"),
     ),
     any_of=("secret_arns", "parameter_arns"),
+    note="A PushSecret with `resourcePolicy` or `replicationLocations` in its metadata needs more than `push` allows.",
 )

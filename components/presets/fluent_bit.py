@@ -1,8 +1,9 @@
 """Fluent Bit: sends logs to CloudWatch, S3, Firehose, Kinesis or OpenSearch.
 
 Follows v5.1's pages of its outputs, https://docs.fluentbit.io/manual/data-pipeline/outputs/cloudwatch and beside it,
-each with its destinations named. For OpenSearch, which names no permissions there, it is the bulk request that the
-plugin makes, https://docs.aws.amazon.com/opensearch-service/latest/developerguide/ac.html.
+each with its destinations named, and with the call by which v5.1.0 ends failed uploads to S3. For OpenSearch, which
+names no permissions there, it is the bulk request that the plugin makes,
+https://docs.aws.amazon.com/opensearch-service/latest/developerguide/ac.html.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ def statements(
     bulk = [f"{domain}/*" for domain in opensearch_domain_arns]
     destinations = [
         ("WriteLogs", [f"logs:{action}" for action in logging], log_group_arns(cluster, log_group_names)),
-        ("WriteObjects", ["s3:PutObject"], object_arns(cluster, locations)),
+        ("WriteObjects", ["s3:AbortMultipartUpload", "s3:PutObject"], object_arns(cluster, locations)),
         ("WriteDeliveryStreams", ["firehose:PutRecordBatch"], delivery_stream_arns),
         ("WriteStreams", ["kinesis:PutRecords"], stream_arns),
         ("WriteDomains", ["es:ESHttpPost"], bulk),

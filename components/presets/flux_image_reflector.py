@@ -1,7 +1,6 @@
 """Flux's image reflector: reads tags and digests in Amazon ECR.
 
-Follows Flux 2's page on AWS, https://fluxcd.io/flux/integrations/aws/, with the repositories named. The source
-controller needs the same for OCI artifacts: associate the role with its ServiceAccount too.
+Follows Flux 2's page on AWS, https://fluxcd.io/flux/integrations/aws/, with the repositories named.
 """
 
 from collections.abc import Sequence
@@ -31,4 +30,8 @@ PRESET = Definition(
     service_account="image-reflector-controller",
     statements=statements,
     scope=(Argument("repository_arns", REPOSITORIES, "the repositories of the images", required=True),),
+    note=(
+        "The source controller needs the same for OCI artifacts: make it a workload of its own, with the "
+        "ServiceAccount `source-controller`, and with `role_of` naming this one, whose role it shares."
+    ),
 )

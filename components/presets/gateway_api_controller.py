@@ -36,6 +36,8 @@ def statements(
     owners = [f"{cluster.account}/{cluster.name}/{vpc}" for vpc in vpc_ids]
     made = {"StringEquals": {f"aws:RequestTag/{_TAG}": owners}}
     own = {"StringEquals": {f"aws:ResourceTag/{_TAG}": owners}}
+    # Of what is its own it changes the other tags, and does not send this one with them.
+    retagged = {**own, "Null": {f"aws:RequestTag/{_TAG}": "true"}}
     every = (*_KINDS, *_ASSOCIATIONS)
     updated = ("AccessLogSubscription", "Listener", "Rule", "ServiceNetworkVpcAssociation", "TargetGroup")
     listing = [f"vpc-lattice:List{what}" for what in _LISTS]
@@ -51,6 +53,7 @@ def statements(
         allow("DeliverAccessLogs", [f"logs:{action}" for action in delivering], ["*"]),
         allow("Read", [f"vpc-lattice:Get{kind}" for kind in every], reachable),
         allow("Create", [*(f"vpc-lattice:Create{kind}" for kind in every), "vpc-lattice:TagResource"], reachable, made),
+        allow("TagOwn", ["vpc-lattice:TagResource"], lattice, retagged),
         allow("Update", [f"vpc-lattice:Update{kind}" for kind in updated], lattice, own),
         allow("Delete", [*(f"vpc-lattice:Delete{kind}" for kind in every), "vpc-lattice:UntagResource"], lattice, own),
         # These two take no tags into account, and policies are also set on networks that others made.

@@ -1,8 +1,10 @@
 """The AWS Load Balancer Controller: makes load balancers for Ingresses, Services and Gateways.
 
 Follows v3.5.0, https://github.com/kubernetes-sigs/aws-load-balancer-controller/blob/v3.5.0/docs/install/iam_policy.json,
-in the cluster's region and account. Where that asks whether the controller's tag is there at all, this asks that it
-holds the cluster's name; security groups are narrowed by VPC, as the installation guide beside it recommends.
+in the cluster's region and account, and with the call that the annotation `wafv2-acl-name` needs by
+https://github.com/kubernetes-sigs/aws-load-balancer-controller/blob/v3.5.0/docs/guide/ingress/annotations.md. Where the
+policy asks whether the controller's tag is there at all, this asks that it holds the cluster's name; security groups
+are narrowed by VPC, as the installation guide beside it recommends.
 """
 
 from collections.abc import Sequence
@@ -99,7 +101,7 @@ def _integrations(cluster: Cluster) -> list[Statement]:
     load_balancers = cluster.arn("elasticloadbalancing", "loadbalancer/app/*/*")
     classic, current = cluster.arn("waf-regional", "webacl/*"), cluster.arn("wafv2", "regional/webacl/*/*")
     verbs = ("AssociateWebACL", "DisassociateWebACL", "GetWebACL", "GetWebACLForResource")
-    finding = ["acm:ListCertificates", "iam:ListServerCertificates", "shield:CreateProtection"]
+    finding = ["acm:ListCertificates", "iam:ListServerCertificates", "shield:CreateProtection", "wafv2:ListWebACLs"]
     protecting = ["shield:DeleteProtection", "shield:DescribeProtection"]
     certificates = cluster.arn("iam", "server-certificate/*", region="")
     return [

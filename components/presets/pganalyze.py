@@ -55,4 +55,8 @@ PRESET = Definition(
             "the clusters that they are in, with Aurora",
         ),
     ),
+    note=(
+        "Name each server by RDS's own host name, or give `aws_db_instance_id` or `aws_db_cluster_id`: by another name "
+        "the collector looks for its endpoint among all instances of the account, which is denied."
+    ),
 )

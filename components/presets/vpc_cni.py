@@ -1,6 +1,6 @@
 """The Amazon VPC CNI plugin: gives pods addresses of the VPC.
 
-Follows v1.23.0's policy that is scoped to a cluster for IPv4, and its generic one for IPv6,
+Follows v1.23.0's policy that is scoped to a cluster for IPv4, and for IPv6 its generic one, here in the VPCs only,
 https://github.com/aws/amazon-vpc-cni-k8s/blob/v1.23.0/docs/iam-policy.md, in the cluster's region and account. The logs
 of the network policy agent as in https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy.html.
 """
@@ -20,18 +20,18 @@ def statements(
 ) -> list[Statement]:
     """Handle the cluster's network interfaces, or only their IPv6 addresses."""
     interfaces = cluster.arn("ec2", "network-interface/*")
+    in_vpc = {"ArnLike": {"ec2:Vpc": [cluster.arn("ec2", f"vpc/{vpc}", account="*") for vpc in vpc_ids]}}
     described = ("InstanceTypes", "Instances", "NetworkInterfaces", "SecurityGroups", "Subnets", "Tags")
     result = [
         allow("Read", [f"ec2:Describe{what}" for what in described], ["*"]),
         allow("TagInterfaces", ["ec2:CreateTags"], [interfaces]),
     ]
     if ip_family == "ipv6":
-        result.append(allow("AssignAddresses", ["ec2:AssignIpv6Addresses"], [interfaces]))
+        result.append(allow("AssignAddresses", ["ec2:AssignIpv6Addresses"], [interfaces], in_vpc))
     else:
         instances = cluster.arn("ec2", "instance/*")
         groups = cluster.arn("ec2", "security-group/*")
         subnets = cluster.arn("ec2", "subnet/*", account="*")
-        in_vpc = {"ArnLike": {"ec2:Vpc": [cluster.arn("ec2", f"vpc/{vpc}", account="*") for vpc in vpc_ids]}}
         made = {"StringEquals": {f"aws:RequestTag/{_TAG}": cluster.name}}
         own = {"StringEquals": {f"aws:ResourceTag/{_TAG}": cluster.name}}
         owned = {"StringEquals": {f"aws:ResourceTag/{cluster.ownership_tag}": "owned"}}

@@ -1,4 +1,7 @@
-"""Every preset on the twin's IAM: its main actions are allowed inside its scope and denied outside."""
+"""Every preset on the twin's IAM: its main actions are allowed inside its scope and denied outside.
+
+All of them by its evaluator, with what AWS would know of each request; and nearly all by calls that pods make.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,20 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.exceptions import ClientError
 
 from components import documents, presets
 from local.aws import moto_app
 from local.aws.authorization.context import Context
 from local.aws.authorization.evaluator import Policies, Request, evaluate
+from local.aws.authorization.pod_identity import Pod
 from local.aws.authorization.policy import Policy
 from local.aws.authorization.principals import Kind, Principal
+from local.aws.eks.store import Cluster as StoredCluster
 from tests.unit.presets.scopes import ACCOUNT, UUID, cluster, scopes
 
-from .authorization.support import REGION, Aws, refused, trusting, unique
+from .authorization.support import REGION, Aws, unique
+from .preset_calls import CLUSTER, LEFT_OUT, SCENARIOS
 
 HERE = cluster()
 OTHER = "444455556666"
@@ -66,6 +73,11 @@ def own(**tags: str) -> dict[str, str]:
     return {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
 
 
+def records(*names: str) -> dict[str, list[str]]:
+    """The keys of a change of records, as Route 53 normalizes their names."""
+    return {"route53:ChangeResourceRecordSetsNormalizedRecordNames": list(names)}
+
+
 ZONE, OTHER_ZONE = zone("Z0123456789ABCDEFGHIJ"), zone("ZOTHER")
 QUEUE, OTHER_QUEUE = here("sqs", "events"), here("sqs", "orders")
 KEY, OTHER_KEY = here("kms", f"key/{UUID}"), here("kms", "key/other")
@@ -84,9 +96,10 @@ AUTO_SCALING_GROUP = here("autoscaling", "autoScalingGroup:uuid:autoScalingGroup
 BALANCER = here("elasticloadbalancing", "loadbalancer/app/shop/0123456789abcdef")
 LISTENER = here("elasticloadbalancing", "listener/app/shop/0123456789abcdef/0123456789abcdef")
 TARGETS = here("elasticloadbalancing", "targetgroup/shop/0123456789abcdef")
-ELBV2, EBS, EFS, CNI = (
+ELBV2, EBS, OWNED, EFS, CNI = (
     "elbv2.k8s.aws/cluster",
     "ebs.csi.aws.com/cluster-name",
+    "kubernetes.io/cluster/prod",
     "efs.csi.aws.com/cluster",
     "cluster.k8s.amazonaws.com/name",
 )
@@ -133,6 +146,7 @@ CASES: dict[str, list[Case]] = {
         can("acm:DescribeCertificate", here("acm", f"certificate/{UUID}")),
         can("route53:ChangeResourceRecordSets", ZONE),
         can("servicediscovery:CreateService", here("servicediscovery", "namespace/ns-0123456789abcdef")),
+        can("servicediscovery:GetOperation", here("servicediscovery", "service/srv-1")),
         cannot("appmesh:CreateVirtualNode", here("appmesh", "mesh/other/virtualNode/orders")),
         cannot("appmesh:DeleteMesh", here("appmesh", "mesh/shop2")),
         cannot("servicediscovery:CreateService", here("servicediscovery", "namespace/ns-other")),
@@ -159,6 +173,12 @@ CASES: dict[str, list[Case]] = {
         can("vpc-lattice:CreateService", LATTICE_SERVICE, keys=made(**{LATTICE_OWNER: OWNER})),
         can("vpc-lattice:DeleteService", LATTICE_SERVICE, keys=own(**{LATTICE_OWNER: OWNER})),
         can("vpc-lattice:ListServices"),
+        can("vpc-lattice:TagResource", LATTICE_SERVICE, keys=made(**{LATTICE_OWNER: OWNER})),
+        can("vpc-lattice:TagResource", LATTICE_SERVICE, keys={**own(**{LATTICE_OWNER: OWNER}), **made(team="a")}),
+        can("vpc-lattice:UntagResource", LATTICE_SERVICE, keys=own(**{LATTICE_OWNER: OWNER})),
+        cannot("vpc-lattice:TagResource", LATTICE_SERVICE, keys=made(team="a")),
+        cannot("vpc-lattice:TagResource", LATTICE_SERVICE, keys={**own(**{LATTICE_OWNER: OTHER_OWNER}), **made(team="a")}),
+        cannot("vpc-lattice:TagResource", LATTICE_SERVICE, keys={**own(**{LATTICE_OWNER: OWNER}), **made(**{LATTICE_OWNER: OTHER_OWNER})}),
         can("s3:PutBucketPolicy", s3("access-logs")),
         cannot("vpc-lattice:CreateService", LATTICE_SERVICE),
         cannot("vpc-lattice:CreateService", LATTICE_SERVICE, keys=made(**{LATTICE_OWNER: OTHER_OWNER})),
@@ -172,6 +192,7 @@ CASES: dict[str, list[Case]] = {
         can("elasticloadbalancing:CreateListener", BALANCER),
         can("ec2:AuthorizeSecurityGroupIngress", GROUP, keys={"ec2:Vpc": VPC}),
         can("ec2:CreateSecurityGroup", VPC),
+        can("wafv2:ListWebACLs"),
         can("ec2:DescribeVpcs"),
         can("elasticloadbalancing:AddTags", BALANCER, keys={**own(**{ELBV2: "prod"}), **made(team="a")}),
         cannot("elasticloadbalancing:AddTags", BALANCER, keys={**own(**{ELBV2: "staging"}), **made(**{ELBV2: "prod"})}),
@@ -206,6 +227,9 @@ CASES: dict[str, list[Case]] = {
         can("bedrock:InvokeModel", MODEL),
         can("bedrock:InvokeModelWithResponseStream", PROFILE),
         can("bedrock:InvokeModel", OTHER_MODEL.replace("west-1", "north-1"), keys={"bedrock:InferenceProfileArn": PROFILE}),
+        # A global profile routes to ARNs without a region.
+        can("bedrock:InvokeModel", OTHER_MODEL.replace("eu-west-1", ""), keys={"bedrock:InferenceProfileArn": PROFILE}),
+        cannot("bedrock:InvokeModel", OTHER_MODEL.replace("eu-west-1", "")),
         can("bedrock:ApplyGuardrail", here("bedrock", "guardrail/a1b2c3d4e5")),
         cannot("bedrock:InvokeModel", OTHER_MODEL),
         cannot("bedrock:InvokeModel", OTHER_MODEL, keys={"bedrock:InferenceProfileArn": f"{PROFILE}-other"}),
@@ -232,6 +256,18 @@ CASES: dict[str, list[Case]] = {
         can("ec2:AttachVolume", INSTANCE, keys=own(**{"kubernetes.io/cluster/prod": "owned"})),
         can("ec2:CreateVolume", SNAPSHOT, keys=own(**{EBS: "prod"})),
         can("ec2:CreateTags", VOLUME, keys={**own(**{EBS: "prod"}), "aws:TagKeys": ["team"]}),
+        can("ec2:AttachVolume", VOLUME, keys=own(**{OWNED: "owned"})),
+        can("ec2:DeleteVolume", VOLUME, keys=own(**{OWNED: "owned"})),
+        can("ec2:CreateSnapshot", VOLUME, keys=own(**{OWNED: "owned"})),
+        can("ec2:CreateVolume", SNAPSHOT, keys=own(**{OWNED: "owned"})),
+        can("ec2:DeleteSnapshot", SNAPSHOT, keys=own(**{OWNED: "owned"})),
+        can("ec2:CreateTags", VOLUME, keys={**own(**{OWNED: "owned"}), "aws:TagKeys": ["team"]}),
+        cannot("ec2:CreateVolume", VOLUME, keys=made(**{OWNED: "owned"})),
+        cannot("ec2:DeleteVolume", VOLUME, keys=own(**{"kubernetes.io/cluster/staging": "owned"})),
+        cannot("ec2:DeleteVolume", VOLUME, keys=own(**{OWNED: "shared"})),
+        cannot("ec2:DeleteVolume", VOLUME, keys=own(**{"ebs.csi.aws.com/cluster": "true"})),
+        cannot("ec2:CreateTags", VOLUME, keys={**own(**{OWNED: "owned"}), "aws:TagKeys": [EBS]}),
+        cannot("ec2:CreateTags", VOLUME, keys={**own(**{EBS: "prod"}), "aws:TagKeys": [OWNED]}),
         can("kms:CreateGrant", KEY, keys={"kms:GrantIsForAWSResource": True}),
         cannot("kms:CreateGrant", KEY, keys={"kms:GrantIsForAWSResource": False}),
         cannot("kms:Decrypt", OTHER_KEY),
@@ -257,10 +293,15 @@ CASES: dict[str, list[Case]] = {
     ],
     "external-dns": [
         can("route53:ListHostedZones"),
-        can("route53:ChangeResourceRecordSets", ZONE, keys={"route53:ChangeResourceRecordSetsNormalizedRecordNames": ["a.shop.example.com"]}),
+        can("route53:ListTagsForResources", OTHER_ZONE),
+        can("route53:ChangeResourceRecordSets", ZONE, keys=records("a.shop.example.com", "cname-a.shop.example.com")),
+        can("route53:ChangeResourceRecordSets", ZONE, keys=records("shop.example.com", "a-shop.example.com")),
+        can("route53:ChangeResourceRecordSets", ZONE, keys=records("shop.example.com", "aaaa-shop.example.com")),
+        can("route53:ChangeResourceRecordSets", ZONE, keys=records("shop.example.com", "cname-shop.example.com")),
         can("route53:ListResourceRecordSets", ZONE),
-        cannot("route53:ChangeResourceRecordSets", ZONE, keys={"route53:ChangeResourceRecordSetsNormalizedRecordNames": ["a.shop.example.com", "example.com"]}),
-        cannot("route53:ChangeResourceRecordSets", OTHER_ZONE, keys={"route53:ChangeResourceRecordSetsNormalizedRecordNames": ["a.shop.example.com"]}),
+        cannot("route53:ChangeResourceRecordSets", ZONE, keys=records("a.shop.example.com", "example.com")),
+        cannot("route53:ChangeResourceRecordSets", ZONE, keys=records("b-shop.example.com")),
+        cannot("route53:ChangeResourceRecordSets", OTHER_ZONE, keys=records("a.shop.example.com")),
         cannot("route53:ListResourceRecordSets", OTHER_ZONE),
     ],
     "external-secrets": [
@@ -268,8 +309,19 @@ CASES: dict[str, list[Case]] = {
         can("ssm:GetParameter", PARAMETER),
         can("secretsmanager:PutSecretValue", SECRET),
         can("secretsmanager:DeleteSecret", SECRET, keys=own(**{"managed-by": "external-secrets"})),
+        # Every update of a secret that exists deletes its resource policy first.
+        can("secretsmanager:DeleteResourcePolicy", SECRET, keys=own(**{"managed-by": "external-secrets"})),
+        can("secretsmanager:UntagResource", SECRET, keys=own(**{"managed-by": "external-secrets"})),
+        can("ssm:PutParameter", PARAMETER),
+        can("ssm:DeleteParameter", PARAMETER, keys=own(**{"managed-by": "external-secrets"})),
+        can("ssm:RemoveTagsFromResource", PARAMETER, keys=own(**{"managed-by": "external-secrets"})),
         can("kms:Decrypt", KEY),
         cannot("secretsmanager:DeleteSecret", SECRET),
+        cannot("secretsmanager:DeleteResourcePolicy", SECRET),
+        cannot("secretsmanager:PutResourcePolicy", SECRET, keys=own(**{"managed-by": "external-secrets"})),
+        cannot("secretsmanager:DeleteSecret", OTHER_SECRET, keys=own(**{"managed-by": "external-secrets"})),
+        cannot("ssm:DeleteParameter", PARAMETER),
+        cannot("ssm:DeleteParameter", OTHER_PARAMETER, keys=own(**{"managed-by": "external-secrets"})),
         cannot("secretsmanager:GetSecretValue", OTHER_SECRET),
         cannot("ssm:GetParameter", OTHER_PARAMETER),
         cannot("kms:Decrypt", OTHER_KEY),
@@ -278,6 +330,8 @@ CASES: dict[str, list[Case]] = {
         can("logs:PutLogEvents", here("logs", "log-group:/shop/orders:log-stream:pod")),
         can("logs:CreateLogStream", here("logs", "log-group:audit:log-stream:pod")),
         can("s3:PutObject", s3("shop-logs/cluster/prod/2026/11")),
+        can("s3:AbortMultipartUpload", s3("shop-logs/cluster/prod/2026/11")),
+        cannot("s3:AbortMultipartUpload", s3("shop-logs/cluster/staging/2026/11")),
         can("firehose:PutRecordBatch", here("firehose", "deliverystream/logs")),
         can("kinesis:PutRecords", here("kinesis", "stream/logs")),
         can("es:ESHttpPost", here("es", "domain/logs/_bulk")),
@@ -325,6 +379,9 @@ CASES: dict[str, list[Case]] = {
         can("dynamodb:Query", here("dynamodb", "table/jobs/index/by-state")),
         can("dynamodb:DescribeStream", here("dynamodb", "table/jobs/stream/2026-11-25T00:00:00.000")),
         can("cloudwatch:GetMetricData"),
+        can("sts:AssumeRole", ROLE),
+        can("sts:TagSession", ROLE),
+        cannot("sts:AssumeRole", ADMIN),
         cannot("sqs:GetQueueAttributes", OTHER_QUEUE),
         cannot("sqs:ReceiveMessage", QUEUE),
         cannot("dynamodb:Query", here("dynamodb", "table/orders")),
@@ -436,9 +493,15 @@ def test_a_preset_for_two_clusters_is_for_both_and_no_third() -> None:
         ("mountpoint-s3-csi", {"locations": ["models"], "read_only": True}, can("s3:GetObject", s3("models/a"))),
         ("external-secrets", {"secret_arns": [here("secretsmanager", "secret:orders/*")]}, cannot("secretsmanager:PutSecretValue", SECRET)),
         ("external-secrets", {"secret_arns": [here("secretsmanager", "secret:orders/*")]}, cannot("ssm:GetParameter", PARAMETER)),
-        ("external-dns", {"hosted_zone_arns": [ZONE]}, can("route53:ChangeResourceRecordSets", ZONE, keys={"route53:ChangeResourceRecordSetsNormalizedRecordNames": ["x"]})),
+        ("external-dns", {"hosted_zone_arns": [ZONE]}, can("route53:ChangeResourceRecordSets", ZONE, keys=records("x"))),
         ("keda", {"queue_arns": [QUEUE]}, cannot("cloudwatch:GetMetricData")),
-        ("vpc-cni", {"vpc_ids": ["vpc-0123456789abcdef0"], "ip_family": "ipv6"}, can("ec2:AssignIpv6Addresses", INTERFACE)),
+        ("keda", {"queue_arns": [QUEUE]}, cannot("sts:AssumeRole", ROLE)),
+        ("ebs-csi", {}, cannot("ec2:AttachVolume", VOLUME, keys=own(**{OWNED: "owned"}))),
+        ("ebs-csi", {}, cannot("ec2:DeleteSnapshot", SNAPSHOT, keys=own(**{OWNED: "owned"}))),
+        ("ebs-csi", {}, can("ec2:AttachVolume", VOLUME, keys=own(**{EBS: "prod"}))),
+        ("external-secrets", {"parameter_arns": [here("ssm", "parameter/orders/*")]}, cannot("ssm:DeleteParameter", PARAMETER, keys=own(**{"managed-by": "external-secrets"}))),
+        ("vpc-cni", {"vpc_ids": ["vpc-0123456789abcdef0"], "ip_family": "ipv6"}, can("ec2:AssignIpv6Addresses", INTERFACE, keys={"ec2:Vpc": VPC})),
+        ("vpc-cni", {"vpc_ids": ["vpc-0123456789abcdef0"], "ip_family": "ipv6"}, cannot("ec2:AssignIpv6Addresses", INTERFACE, keys={"ec2:Vpc": OTHER_VPC})),
         ("vpc-cni", {"vpc_ids": ["vpc-0123456789abcdef0"], "ip_family": "ipv6"}, cannot("ec2:CreateNetworkInterface", INTERFACE, keys=made(**{CNI: "prod"}))),
         ("vpc-cni", {"vpc_ids": ["vpc-0123456789abcdef0"]}, cannot("logs:PutLogEvents", here("logs", "log-group:/aws/eks/prod/cluster:log-stream:n"))),
         ("karpenter", {"node_role_arns": [ROLE]}, cannot("sqs:ReceiveMessage", QUEUE)),
@@ -450,32 +513,37 @@ def test_what_a_narrower_scope_leaves_out(name: str, scope: dict[str, Any], case
     assert decide(build(name, scope), case) is case.allowed
 
 
-# --- on a running endpoint: real roles, real sessions, real calls ---
-
-POD_CLUSTER = presets.Cluster("aws", REGION, "123456789012", "prod")
+# --- on a running endpoint: real roles, pods' own sessions, real calls ---
 
 
 @pytest.fixture(scope="module")
-def operator() -> Iterator[Aws]:
-    """The operator of an endpoint in this process."""
+def endpoint() -> Iterator[Any]:
+    """An endpoint in this process."""
     before = dict(os.environ)
-    moto_app.configure(POD_CLUSTER.account)
+    moto_app.configure(CLUSTER.account)
     from local.aws.endpoint import Endpoint
 
-    running = Endpoint(port=0, account=POD_CLUSTER.account, region=REGION, transition=0.01)
+    running = Endpoint(port=0, account=CLUSTER.account, region=REGION, transition=0.01)
     running.start()
     try:
-        yield Aws(running.url)
+        yield running
     finally:
         running.stop()
         os.environ.clear()
         os.environ.update(before)
 
 
-def workload(operator: Aws, name: str, scope: dict[str, Any]) -> Aws:
-    """A session of a new role that has a preset's policies, its own and AWS's."""
-    preset = presets.build(name, POD_CLUSTER, scope)
-    role = operator.role(trusting({"AWS": POD_CLUSTER.account}))
+@pytest.fixture(scope="module")
+def operator(endpoint: Any) -> Aws:
+    """Its operator."""
+    return Aws(endpoint.url)
+
+
+def workload(endpoint: Any, operator: Aws, name: str, scope: dict[str, Any]) -> Aws:
+    """A pod with a new role that has a preset's policies, its own and AWS's."""
+    preset = presets.build(name, CLUSTER, scope)
+    cluster_arn = CLUSTER.arn("eks", f"cluster/{CLUSTER.name}")
+    role = operator.role(documents.to_json(documents.trust([cluster_arn])))
     role_name = role.rpartition("/")[2]
     arns = [
         operator.iam.create_policy(PolicyName=unique(name), PolicyDocument=documents.to_json(policy))["Policy"]["Arn"]
@@ -483,53 +551,38 @@ def workload(operator: Aws, name: str, scope: dict[str, Any]) -> Aws:
     ]
     for arn in (*arns, *preset.managed_policy_arns.values()):
         operator.iam.attach_role_policy(RoleName=role_name, PolicyArn=arn)
-    return operator.assume(role)
+    association = {
+        "roleArn": role,
+        "associationId": "a-12345678901234567",
+        "associationArn": CLUSTER.arn("eks", f"podidentityassociation/{CLUSTER.name}/a-12345678901234567"),
+        "disableSessionTags": False,
+    }
+    pod = Pod(preset.namespace or "shop", preset.service_account or "orders", "pod", UUID)
+    cluster = StoredCluster({"name": CLUSTER.name, "arn": cluster_arn}, creator="")
+    return Aws(operator.url, endpoint.gate.pod_identity.assume(cluster, association, pod)["credentials"])
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_iam_takes_every_preset(operator: Aws, name: str) -> None:
-    workload(operator, name, scopes()[name]).sts.get_caller_identity()
+def test_iam_takes_every_preset(endpoint: Any, operator: Aws, name: str) -> None:
+    workload(endpoint, operator, name, scopes()[name]).sts.get_caller_identity()
 
 
-def test_a_workload_mounts_its_prefix_and_no_other(operator: Aws) -> None:
-    bucket, other = operator.bucket(), operator.bucket()
-    for key in ("team/a", "private/a"):
-        operator.s3.put_object(Bucket=bucket, Key=key, Body=b"x")
-    mounter = workload(operator, "mountpoint-s3-csi", {"locations": [f"{bucket}/team"]})
-    assert mounter.s3.list_objects_v2(Bucket=bucket, Prefix="team/")["KeyCount"] == 1
-    mounter.s3.put_object(Bucket=bucket, Key="team/b", Body=b"y")
-    for operation, arguments in (
-        ("list_objects_v2", {"Bucket": bucket}),
-        ("list_objects_v2", {"Bucket": bucket, "Prefix": "private/"}),
-        ("get_object", {"Bucket": bucket, "Key": "private/a"}),
-        ("put_object", {"Bucket": other, "Key": "team/b", "Body": b"y"}),
-    ):
-        with refused("AccessDenied"):
-            getattr(mounter.s3, operation)(**arguments)
+def test_every_preset_is_called_or_it_is_said_why_not() -> None:
+    assert not set(SCENARIOS) & set(LEFT_OUT)
+    assert set(SCENARIOS) | set(LEFT_OUT) == set(presets.PRESETS)
 
 
-def test_a_workload_reads_its_secrets_and_no_others(operator: Aws) -> None:
-    for name in ("orders/db", "admin/db"):
-        operator.secretsmanager.create_secret(Name=name, SecretString="s")
-    reader = workload(
-        operator, "secrets-store-csi", {"secret_arns": [POD_CLUSTER.arn("secretsmanager", "secret:orders/*")]}
-    )
-    assert reader.secretsmanager.get_secret_value(SecretId="orders/db")["SecretString"] == "s"
-    with refused("AccessDeniedException", "secretsmanager:GetSecretValue"):
-        reader.secretsmanager.get_secret_value(SecretId="admin/db")
-    with refused("AccessDeniedException", "secretsmanager:PutSecretValue"):
-        reader.secretsmanager.put_secret_value(SecretId="orders/db", SecretString="t")
-
-
-def test_a_scaler_reads_the_length_of_its_queue_and_takes_nothing(operator: Aws) -> None:
-    urls = [operator.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("jobs", "others")]
-    scaler = workload(operator, "keda", {"queue_arns": [POD_CLUSTER.arn("sqs", "jobs")]})
-    asked = {"AttributeNames": ["ApproximateNumberOfMessages"]}
-    assert scaler.sqs.get_queue_attributes(QueueUrl=urls[0], **asked)["Attributes"]
-    with refused("AccessDeniedException", "sqs:GetQueueAttributes"):
-        scaler.sqs.get_queue_attributes(QueueUrl=urls[1], **asked)
-    with refused("AccessDeniedException", "sqs:ReceiveMessage"):
-        scaler.sqs.receive_message(QueueUrl=urls[0])
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_calls_inside_and_outside(endpoint: Any, operator: Aws, name: str) -> None:
+    scenario = SCENARIOS[name](operator)
+    pod = workload(endpoint, operator, name, scenario.scope)
+    for call in scenario.allowed:
+        call.by(pod)
+    for call in scenario.denied:
+        with pytest.raises(ClientError, match="not authorized to perform") as caught:
+            call.by(pod)
+        code = caught.value.response["Error"]["Code"]  # type: ignore[typeddict-item]
+        assert code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"), call
 
 
 def test_tracing_is_allowed_by_awss_own_policy(operator: Aws) -> None:

@@ -72,9 +72,9 @@ def scopes(partition: str = "aws") -> dict[str, dict[str, Any]]:
         },
         "cert-manager": {"hosted_zone_arns": [zone]},
         "cluster-autoscaler": {},
-        "ebs-csi": {"kms_key_arns": [key]},
+        "ebs-csi": {"kms_key_arns": [key], "owned_volumes": True},
         "efs-csi": {"file_system_arns": [here.arn("elasticfilesystem", "file-system/fs-0123456789abcdef0")]},
-        "external-dns": {"hosted_zone_arns": [zone], "record_names": ["*.shop.example.com"]},
+        "external-dns": {"hosted_zone_arns": [zone], "record_names": ["*.shop.example.com", "shop.example.com"]},
         "external-secrets": {
             "secret_arns": [secret],
             "parameter_arns": [parameter],
@@ -96,6 +96,7 @@ def scopes(partition: str = "aws") -> dict[str, dict[str, Any]]:
             "stream_arns": [stream],
             "table_arns": [here.arn("dynamodb", "table/jobs")],
             "cloudwatch": True,
+            "role_arns": [role],
         },
         "mountpoint-s3-csi": {
             "locations": ["models", "datasets/public/", "datasets/team"],

@@ -403,7 +403,7 @@ ZONE = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
         ("external-secrets", {"secret_arns": ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:*"]}, [("preset-scope", "s.secret_arns[0]")]),
         ("external-secrets", {"parameter_arns": ["arn:aws:ssm:eu-west-1:111122223333:parameter/*"]}, [("preset-scope", "s.parameter_arns[0]")]),
         ("external-secrets", {"secret_arns": ["arn:aws:secretsmanager:*:111122223333:secret:a-*"]}, [("preset-scope", "s.secret_arns[0]")]),
-        ("external-secrets", {"secret_arns": ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:a"], "push": "yes"}, [("boolean", "s.push")]),
+        ("external-secrets", {"secret_arns": ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-*"], "push": "yes"}, [("boolean", "s.push")]),
         ("ack-s3", {"bucket_names": ["*"]}, [("preset-scope", "s.bucket_names[0]")]),
         ("velero", {"locations": ["backups/*"]}, [("preset-scope", "s.locations[0]")]),
         ("velero", {"locations": ["back*"]}, [("preset-scope", "s.locations[0]")]),
@@ -415,6 +415,41 @@ ZONE = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
 )  # fmt: skip
 def test_findings(name: Any, scope: Any, found: list[tuple[str, str]]) -> None:
     assert rule_ids(presets.judge(name, scope, "s", preset_prop="p")) == found
+
+
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
+
+
+@pytest.mark.parametrize("name", ["external-secrets", "secrets-store-csi"])
+@pytest.mark.parametrize(
+    ("secret", "ends"),
+    [
+        ("orders/db-AbCd12", True),
+        ("orders/db-??????", True),
+        ("orders/db-AbC???", True),
+        ("orders/db???????", True),
+        ("orders/*", True),
+        ("orders/db-*", True),
+        ("orders/*-AbCd12", True),
+        ("orders/*-??????", True),
+        ("orders/db*Cd12", True),
+        ("rds!cluster-0a1b2c3d-*", True),
+        ("orders", False),
+        ("orders/db", False),
+        ("orders/db-?????", False),
+        ("orders/db_AbCd12", False),
+        ("orders/db-AbCd1_", False),
+        ("orders/*-db", False),
+        ("orders/*/database", False),
+        ("o-?", False),
+    ],
+)
+def test_the_arn_of_a_secret_ends_in_what_secrets_manager_adds(name: str, secret: str, ends: bool) -> None:
+    """A pattern that cannot match the hyphen and six characters matches no secret at all."""
+    findings = presets.judge(name, {"secret_arns": [SECRET + secret]})
+    assert [finding.property for finding in findings] == ([] if ends else ["scope.secret_arns[0]"])
+    assert all(finding.fix == "Append -??????, or write the whole ARN" for finding in findings)
+    assert all("six characters" in finding.reason for finding in findings)
 
 
 def test_findings_say_what_to_write_in_the_callers_spelling() -> None:
