@@ -1,6 +1,9 @@
 """What every component shares: the package's type tokens, and arguments that are judged before anything is made."""
 
-from collections.abc import Collection, Mapping, Sequence
+import typing
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pulumi
@@ -13,6 +16,8 @@ PACKAGE = "eks-pod-identity"
 """The Pulumi package of all components here; every type token begins with it."""
 
 T = TypeVar("T")
+
+_NO_FIXES: Mapping[str, str] = MappingProxyType({})
 
 
 def token(component: str) -> str:
@@ -34,7 +39,14 @@ class InvalidArgs(pulumi.RunError):
 
 
 def validated(
-    where: str, rule: Rule, args: Mapping[str, Any], allow: Mapping[str, str] | None = None
+    where: str,
+    rule: Rule,
+    args: Mapping[str, Any],
+    allow: Mapping[str, str] | None = None,
+    *,
+    declared: type | None = None,
+    fixes: Mapping[str, str] = _NO_FIXES,
+    present: Collection[str] = (),
 ) -> dict[str, Any]:
     """Judge arguments by a rule: the plain ones now, those that are Outputs as soon as they are known.
 
@@ -43,29 +55,79 @@ def validated(
 
     `allow` is the component's argument of that name: findings of the rules that it names pass, and are logged with the
     reason that it gives. What is wrong with `allow` itself is a finding, and so is what lets nothing pass.
+
+    `declared` is the type of the component's arguments: see `judge_plain`, which `fixes` goes to as well. `present` are
+    arguments that may be Outputs, but not of None, because it decides what is made that they are there.
     """
     allow = _checked(where, allow)
     pending = {key: value for key, value in args.items() if _has_output(value)}
-    passed = refuse(where, rule(**{**args, **dict.fromkeys(pending, UNKNOWN)}), allow)
+    found = judge_plain(declared, args, fixes) if declared is not None else []
+    passed = refuse(where, found + rule(**{**args, **{key: _unknown(value) for key, value in pending.items()}}), allow)
     if not pending:
         _warn_of_unneeded(where, allow, passed)
         return dict(args)
 
     def judge(resolved: Any) -> Any:
         values = {**args, **_without_unknowns(resolved)}
+        empty = [
+            Finding("plain", said, None, "what is made for it is made, and now it is nothing", f"Leave {said} out")
+            for said in present
+            if said in pending and values[said] is None
+        ]
         # What passed before has been logged.
-        needed = refuse(where, rule(**values), allow, told=passed)
+        needed = refuse(where, empty + rule(**values), allow, told=passed)
         if not _has_unknown(values):
             _warn_of_unneeded(where, allow, needed)
 
     # Unknown values are let through to the rule: at preview the known ones must not escape judgement because of them.
     # What is plain stays so: an Output is several tasks, of which a thousand workloads would have far too many.
-    outputs = {
-        key: pulumi.Output.from_input(value).apply(lambda v: v, run_with_unknowns=True)
-        for key, value in pending.items()
-    }
+    outputs = {key: _let_unknown(value) for key, value in pending.items()}
     verdict = pulumi.Output.all(**outputs).apply(judge, run_with_unknowns=True)
-    return {**args, **{key: _after(verdict, output) for key, output in outputs.items()}}
+
+    def judged(value: Any) -> Any:
+        # What is not known of a mapping leaves its keys, and the rest of its values, as they are.
+        if isinstance(value, Mapping):
+            return {key: judged(item) if _has_output(item) else item for key, item in value.items()}
+        return _after(verdict, _let_unknown(value))
+
+    return {**args, **{key: judged(value) for key, value in pending.items()}}
+
+
+def _let_unknown(value: Any) -> pulumi.Output[Any]:
+    return pulumi.Output.from_input(value).apply(lambda v: v, run_with_unknowns=True)
+
+
+def judge_plain(declared: type, args: Mapping[str, Any], fixes: Mapping[str, str] = _NO_FIXES) -> list[Finding]:
+    """Findings on Outputs in the place of arguments that `declared`, a `TypedDict`, has as plain values, and inside of
+    those that are plain all through.
+
+    They decide what is made, or how it is called, while the program runs. An Output is true whatever will be in it, so
+    that without this one of false would be taken for true. `fixes` says what to write instead, by argument.
+    """
+    reason = "this decides what is made, so it has to be known when the program runs, and an Output comes later"
+    fix = "Give the value itself, as from the stack's configuration"
+    return [
+        Finding("plain", said, UNKNOWN, reason, fixes.get(said, fix))
+        for said, is_output in sorted(_plain_arguments(declared).items())
+        if said in args and is_output(args[said])
+    ]
+
+
+@cache
+def _plain_arguments(declared: type) -> Mapping[str, Callable[[Any], bool]]:
+    """What is an Output where there can be none, by the argument."""
+    plain: dict[str, Callable[[Any], bool]] = {}
+    for said, hint in declared.__annotations__.items():
+        if typing.get_origin(hint) is typing.NotRequired:
+            (hint,) = typing.get_args(hint)
+        # `pulumi.Input[T]` is T, an Output or another awaitable.
+        if hint is not Any and not any(typing.get_origin(one) is Awaitable for one in typing.get_args(hint)):
+            plain[said] = _is_output if _takes_outputs(hint) else _has_output
+    return plain
+
+
+def _takes_outputs(hint: Any) -> bool:
+    return hint is Any or typing.get_origin(hint) is Awaitable or any(map(_takes_outputs, typing.get_args(hint)))
 
 
 def _after(verdict: pulumi.Output[Any], value: pulumi.Output[T]) -> pulumi.Output[T]:
@@ -120,11 +182,22 @@ def _warn_of_unneeded(where: str, allow: Mapping[str, str], needed: Collection[s
     refuse(where, rules.judge_unneeded(allow, needed))
 
 
+def _unknown(value: Any) -> Any:
+    """A value that has an Output, to be judged without it: of a mapping the keys are known, and values without any."""
+    if isinstance(value, Mapping):
+        return {key: _unknown(item) if _has_output(item) else item for key, item in value.items()}
+    return UNKNOWN
+
+
 def _has_output(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_has_output(item) for item in value.values())
     if isinstance(value, (list, tuple)):
         return any(_has_output(item) for item in value)
+    return _is_output(value)
+
+
+def _is_output(value: Any) -> bool:
     return isinstance(value, pulumi.Output) or hasattr(value, "__await__")
 
 

@@ -6,7 +6,7 @@ registration costs the same, whether it is of something in the cloud or of a com
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
@@ -17,8 +17,8 @@ from pulumi.runtime.sync_await import _sync_await
 from . import documents, presets, rules
 from ._all_effective import EffectiveAssociations
 from ._base import after, refuse, validated
-from ._workloads import Workload, has_output, judge_one
-from .documents import Statement
+from ._workloads import Workload, clusters_of, has_output, is_chained, judge_one, sharing
+from .documents import Statement, Subject
 from .rules import Finding
 
 
@@ -28,13 +28,14 @@ class Cluster:
 
     `arn` and `kubeconfig` belong to the same cluster as `name`, which comes once the agent is there. With a
     `kubeconfig` it is awaited that associations are effective. `provider` makes objects in the cluster; without one it
-    is that of the component's options.
+    is that of the component's options. `region` is the one that the ARN names.
     """
 
     name: pulumi.Input[str]
     arn: pulumi.Input[str]
     kubeconfig: pulumi.Input[str] | None = None
     provider: kubernetes.Provider | None = None
+    region: pulumi.Input[str] | None = None
 
 
 @dataclass
@@ -42,7 +43,8 @@ class Made:
     """What was made: roles by workload, all else by workload and cluster."""
 
     role_arns: dict[str, pulumi.Output[str]] = field(default_factory=dict)
-    attachments: dict[str, list[aws.iam.RolePolicyAttachment]] = field(default_factory=dict)
+    attachments: dict[str, list[pulumi.CustomResource]] = field(default_factory=dict)
+    """What gives a role its permissions: attachments, and policies inside of it."""
     association_ids: dict[tuple[str, str], pulumi.Output[str]] = field(default_factory=dict)
     service_accounts: dict[tuple[str, str], str] = field(default_factory=dict)
     target_trust_policies: dict[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -85,8 +87,10 @@ class Making:
         for key, cluster in clusters.items():
             given = {"cluster_name": cluster.name, "cluster_arn": cluster.arn}
             valid = validated(_of(where, f"cluster {key}" if key else ""), judge_cluster, given)
+            # Once for a cluster, and not for each association.
+            region = _derived(valid["cluster_arn"], lambda arn: arn.split(":")[3])
             self._clusters[key] = Cluster(
-                valid["cluster_name"], valid["cluster_arn"], cluster.kubeconfig, cluster.provider
+                valid["cluster_name"], valid["cluster_arn"], cluster.kubeconfig, cluster.provider, region
             )
         self._arns: dict[tuple[str, ...], pulumi.Output[list[str]]] = {}
         self._namespaces: dict[tuple[str, str], pulumi.Output[str]] = {}
@@ -96,8 +100,11 @@ class Making:
         """Make all that belongs to workloads, which are complete and judged."""
         self._need_kubernetes(workloads)
         self._make_namespaces(workloads)
-        for key, workload in workloads.items():
-            self._workload(key, self._guarded(key, workload))
+        known = {key: self._guarded(key, workload) for key, workload in workloads.items()}
+        shared = sharing(known)
+        # Those that have the role of another come after it.
+        for key in sorted(known, key=lambda key: "role_of" in known[key]):
+            self._workload(key, known[key], shared.get(key, ()))
         for cluster, awaited in self._awaited.items():
             self._await(cluster, awaited)
         # Where no registration has begun when a program ends, the SDK goes through all outputs that are still to come
@@ -114,7 +121,8 @@ class Making:
             return judge_one(known, list(self._clusters), {}, f"workloads.{key}." if key else "")
 
         # `allow` is part of the workload, for the rule, and said once more, for what passes it.
-        return validated(self._where, rule, workload, workload["allow"] or None)
+        present = ("statements", "role_arn", "target_role_arn", "trust_policy")
+        return validated(self._where, rule, workload, workload["allow"] or None, present=present)
 
     def _need_kubernetes(self, workloads: Mapping[str, Workload]) -> None:
         # Without one, Pulumi would take whatever cluster the operator's own kubeconfig happens to name.
@@ -164,20 +172,23 @@ class Making:
             )
             self._namespaces[cluster, namespace] = made.metadata.apply(lambda metadata: str(metadata.name))
 
-    def _workload(self, key: str, workload: Workload) -> None:
-        former = workload.get("former_name")
-        role_arn, attachments = self._role(key, workload, former)
-        self.made.role_arns[key], self.made.attachments[key] = role_arn, attachments
+    def _workload(self, key: str, workload: Workload, sharers: Sequence[Workload]) -> None:
+        former, made = workload.get("former_name"), self.made
+        if "role_of" in workload:
+            owner = workload["role_of"]
+            made.role_arns[key], made.attachments[key] = made.role_arns[owner], made.attachments[owner]
+        else:
+            made.role_arns[key], made.attachments[key] = self._role(key, workload, sharers, former)
         if workload.get("target_role_arn") is not None:
-            self.made.target_trust_policies[key] = self._target_trust(workload, role_arn)
+            made.target_trust_policies[key] = self._target_trust(workload, made.role_arns[key])
         if "addon" in workload:
             return
         for cluster in sorted(workload["clusters"]):
-            self._association(key, workload, cluster, former, role_arn, attachments)
+            self._association(key, workload, cluster, former)
 
     def _role(
-        self, key: str, workload: Workload, former: str | None
-    ) -> tuple[pulumi.Output[str], list[aws.iam.RolePolicyAttachment]]:
+        self, key: str, workload: Workload, sharers: Sequence[Workload], former: str | None
+    ) -> tuple[pulumi.Output[str], list[pulumi.CustomResource]]:
         if "role_arn" in workload:
             return pulumi.Output.from_input(workload["role_arn"]), []
         path, tags = workload.get("path", "/"), workload["tags"]
@@ -190,14 +201,14 @@ class Making:
             name=workload.get("role_name"),
             path=path,
             description=workload.get("description"),
-            assume_role_policy=self._trust(workload),
+            assume_role_policy=self._trust(key, workload, sharers),
             permissions_boundary=workload.get("permissions_boundary"),
             max_session_duration=workload.get("max_session_duration", 3600),
             tags=tags,
             opts=options("role"),
         )
         attached: dict[str, pulumi.Input[str]] = dict(workload.get("managed_policy_arns", {}))
-        for suffix, description, text in self._permissions(workload, attached):
+        for suffix, description, text in self._permissions(workload, sharers, attached):
             attached[suffix] = aws.iam.Policy(
                 self._called(key, suffix),
                 name=workload.get("policy_name") if suffix == "policy" else None,
@@ -207,43 +218,75 @@ class Making:
                 tags=tags,
                 opts=options(suffix),
             ).arn
-        attachments = [
+        attachments: list[pulumi.CustomResource] = [
             aws.iam.RolePolicyAttachment(
                 self._called(key, suffix), role=role.name, policy_arn=arn, opts=options(suffix)
             )
             for suffix, arn in sorted(attached.items())
         ]
-        return role.arn, attachments
+        inside = [
+            aws.iam.RolePolicy(
+                self._called(key, name),
+                name=name,
+                role=role.name,
+                policy=_derived(document, documents.as_text),
+                opts=options(name),
+            )
+            for name, document in sorted(workload.get("inline_policies", {}).items())
+        ]
+        return role.arn, [*attachments, *inside]
 
-    def _cluster_arns(self, workload: Workload) -> pulumi.Output[list[str]]:
-        keys = tuple(sorted(workload["clusters"]))
+    def _cluster_arns(self, clusters: Sequence[str]) -> pulumi.Output[list[str]]:
+        """The ARNs of clusters, in the order of their keys."""
+        keys = tuple(sorted(clusters))
         if keys not in self._arns:
             self._arns[keys] = pulumi.Output.all(*(self._clusters[key].arn for key in keys))
         return self._arns[keys]
 
-    def _trust(self, workload: Workload) -> pulumi.Output[str]:
+    def _trust(self, key: str, workload: Workload, sharers: Sequence[Workload]) -> pulumi.Input[str]:
+        if "trust_policy" in workload:
+            return _derived(workload["trust_policy"], documents.as_text)
+        clusters = clusters_of(sharers)
         tagged = not workload.get("disable_session_tags", False)
-        narrowed = {"namespaces": [workload["namespace"]], "service_accounts": [workload["service_account"]]}
 
         def text(cluster_arns: Sequence[str], organization_id: str | None) -> str:
-            made = documents.trust(cluster_arns, organization_id=organization_id, **(narrowed if tagged else {}))
-            return self._sized("clusters", documents.to_json(made), rules.TRUST_POLICY_SIZE)
+            arns = dict(zip(clusters, cluster_arns, strict=True))
+            subjects = [
+                Subject(arns[cluster], one["namespace"], one["service_account"])
+                for one in sharers
+                for cluster in one["clusters"]
+            ]
+            made = (
+                documents.shared_trust(subjects, organization_id=organization_id)
+                if tagged
+                else documents.trust(cluster_arns, organization_id=organization_id)
+            )
+            return self._fitting(key, documents.to_json(made), len(sharers))
 
-        arns, organization = self._cluster_arns(workload), workload.get("organization_id")
+        arns, organization = self._cluster_arns(clusters), workload.get("organization_id")
         if not has_output(organization):
             return arns.apply(lambda known: text(known, organization))
         return pulumi.Output.all(arns, organization).apply(lambda known: text(*known))
 
+    def _fitting(self, key: str, trust: str, sharers: int) -> str:
+        prop = f"workloads.{key}.clusters" if key else "cluster_arn"
+        fix = "Name fewer clusters"
+        if sharers > 1:
+            fix = f"Make another role for some of the {sharers} workloads that share this one, or {fix.lower()}"
+        too_long = rules.judge_document_size(prop, trust, rules.TRUST_POLICY_SIZE)
+        refuse(self._where, [replace(one, fix=fix) for one in too_long])
+        return trust
+
     def _permissions(
-        self, workload: Workload, attached: dict[str, pulumi.Input[str]]
+        self, workload: Workload, sharers: Sequence[Workload], attached: dict[str, pulumi.Input[str]]
     ) -> list[tuple[str, str, pulumi.Input[str]]]:
         """The role's own policies: each one's suffix, description and text. What a preset attaches is added."""
         own: list[tuple[str, str, pulumi.Input[str]]] = []
         description = "The permissions of pods through EKS Pod Identity"
         if "preset" in workload:
-            name, scope, arns = workload["preset"], workload.get("scope"), self._cluster_arns(workload)
+            name, scope, clusters = workload["preset"], workload.get("scope"), clusters_of(sharers)
             # How many policies there are decides what is made, so it may not depend on ARNs that come later.
-            count = presets.most_policies(name, scope, len(set(workload["clusters"])))
+            arns, count = self._cluster_arns(clusters), presets.most_policies(name, scope, len(clusters))
             built = arns.apply(
                 lambda known: presets.build(name, [presets.Cluster.at(arn) for arn in known], scope, count)
             )
@@ -255,14 +298,15 @@ class Making:
                 own.append((f"policy-{number + 1}" if number else "policy", description, text))
         elif "statements" in workload:
             own.append(("policy", description, _derived(workload["statements"], self._policy)))
-        if workload.get("target_role_arn") is not None:
-            tagged = not workload.get("disable_session_tags", False)
+        if is_chained(workload, sharers):
+            targets = [one["target_role_arn"] for one in sharers if "target_role_arn" in one]
+            tagged = any(not one.get("disable_session_tags", False) for one in sharers)
 
-            def chaining(target: str) -> str:
-                return self._policy(documents.chaining([target], session_tags=tagged))
+            def chaining(known: Sequence[str]) -> str:
+                return self._policy(documents.chaining(known, session_tags=tagged))
 
             description = "Lets EKS Pod Identity go on to the target role"
-            own.append(("target-role", description, _derived(workload["target_role_arn"], chaining)))
+            own.append(("target-role", description, _derived(targets, chaining)))
         return own
 
     def _policy(self, statements: Sequence[Statement]) -> str:
@@ -286,17 +330,10 @@ class Making:
                 )
             )
 
-        return pulumi.Output.all(role_arn, self._cluster_arns(workload)).apply(lambda known: text(*known))
+        arns = self._cluster_arns(workload["clusters"])
+        return pulumi.Output.all(role_arn, arns).apply(lambda known: text(*known))
 
-    def _association(
-        self,
-        key: str,
-        workload: Workload,
-        cluster: str,
-        former: str | None,
-        role_arn: pulumi.Output[str],
-        attachments: Sequence[pulumi.Resource],
-    ) -> None:
+    def _association(self, key: str, workload: Workload, cluster: str, former: str | None) -> None:
         def options(suffix: str, in_cluster: str | None = None, **more: Any) -> pulumi.ResourceOptions:
             return self._options((former, cluster, suffix) if former else (), in_cluster, **more)
 
@@ -306,15 +343,16 @@ class Making:
             cluster_name=self._clusters[cluster].name,
             namespace=namespace,
             service_account=service_account,
-            role_arn=role_arn,
+            role_arn=self.made.role_arns[key],
             target_role_arn=workload.get("target_role_arn"),
             disable_session_tags=workload.get("disable_session_tags", False),
             policy=workload.get("session_policy"),
+            region=self._clusters[cluster].region,
             tags=workload["tags"],
             # The role's ARN is there before its policies are attached, and no value of theirs goes in here: one that is
             # yet to come would show every association as changed. (Cluster, namespace, ServiceAccount) is unique: a
             # replacement can only follow the deletion.
-            opts=options("association", depends_on=attachments, delete_before_replace=True),
+            opts=options("association", depends_on=self.made.attachments[key], delete_before_replace=True),
         )
         awaited = self._awaited[cluster]
         subject = f"{namespace}/{service_account}"

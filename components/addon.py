@@ -27,6 +27,8 @@ class EksAddonArgs(TypedDict):
     addon_version: NotRequired[pulumi.Input[str]]
     """A version such as `v1.64.0-eksbuild.1`, or `latest` for the newest of the cluster's Kubernetes version. Default:
     the add-on's default version for it."""
+    region: NotRequired[pulumi.Input[str]]
+    """The cluster's region. Default: the provider's."""
     configuration: NotRequired[Mapping[str, Any]]
     """The add-on's configuration, as `aws eks describe-addon-configuration` documents it. Default: none."""
     pod_identity_associations: NotRequired[Mapping[str, pulumi.Input[str]]]
@@ -68,17 +70,9 @@ class EksAddon(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EksAddonArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__(token("EksAddon"), name, {**args}, opts)
-        given = args.get("pod_identity_associations", {})
-        # Each role by itself: in a preview, one that is yet to come leaves the others as they are.
-        roles = {f"role of {account}": role for account, role in given.items()} if isinstance(given, Mapping) else {}
-
-        def rule(**known: Any) -> list[Finding]:
-            associations = {account: known.pop(f"role of {account}") for account in given} if roles else given
-            return judge(pod_identity_associations=associations, **known)
-
         valid = validated(
             f"EksAddon {name!r}",
-            rule,
+            judge,
             {
                 "cluster_name": args["cluster_name"],
                 "addon_name": args["addon_name"],
@@ -87,26 +81,29 @@ class EksAddon(pulumi.ComponentResource):
                 "overwrite": args.get("overwrite", False),
                 "preserve": args.get("preserve", False),
                 "tags": args.get("tags", {}),
-                **roles,
+                "pod_identity_associations": args.get("pod_identity_associations", {}),
             },
             args.get("allow"),
+            declared=EksAddonArgs,
         )
         conflicts = "OVERWRITE" if valid["overwrite"] else "NONE"
         cluster_name, addon_name, version = valid["cluster_name"], valid["addon_name"], valid["addon_version"]
+        region, invoke = args.get("region"), pulumi.InvokeOutputOptions(parent=self)
         addon = aws.eks.Addon(
             f"{name}-addon",
             cluster_name=cluster_name,
             addon_name=addon_name,
-            addon_version=resolve_version(addon_name, cluster_name, version, pulumi.InvokeOutputOptions(parent=self)),
+            addon_version=resolve_version(addon_name, cluster_name, version, region, invoke),
             configuration_values=pulumi.Output.from_input(valid["configuration"]).apply(configuration_values),
             pod_identity_associations=[
-                aws.eks.AddonPodIdentityAssociationArgs(service_account=account, role_arn=valid[f"role of {account}"])
-                for account in sorted(given)
+                aws.eks.AddonPodIdentityAssociationArgs(service_account=account, role_arn=role_arn)
+                for account, role_arn in sorted(valid["pod_identity_associations"].items())
             ]
             or None,
             resolve_conflicts_on_create=conflicts,
             resolve_conflicts_on_update=conflicts,
             preserve=valid["preserve"],
+            region=region,
             tags=valid["tags"],
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -163,6 +160,7 @@ def resolve_version(
     addon_name: pulumi.Input[str],
     cluster_name: pulumi.Input[str],
     version: pulumi.Input[str] | None,
+    region: pulumi.Input[str] | None,
     invoke: pulumi.InvokeOutputOptions,
 ) -> pulumi.Output[str | None] | None:
     """An add-on's version, which EKS is asked for where it is `latest`; None for the default one."""
@@ -172,9 +170,13 @@ def resolve_version(
     def newest(resolved: str) -> pulumi.Output[str] | str:
         if resolved != "latest":
             return resolved
-        kubernetes_version = aws.eks.get_cluster_output(name=cluster_name, opts=invoke).version
+        kubernetes_version = aws.eks.get_cluster_output(name=cluster_name, region=region, opts=invoke).version
         return aws.eks.get_addon_version_output(
-            addon_name=addon_name, kubernetes_version=kubernetes_version, most_recent=True, opts=invoke
+            addon_name=addon_name,
+            kubernetes_version=kubernetes_version,
+            most_recent=True,
+            region=region,
+            opts=invoke,
         ).version
 
     return pulumi.Output.from_input(version).apply(newest)

@@ -3,6 +3,9 @@
 Writes what the program has to say of them, and what `pulumi import` has to be told, so that the preview afterwards is
 empty. Nothing in AWS or in the cluster is changed. Associations that an add-on owns are left out: the add-on has them.
 
+Roles are adopted as they stand: with their own trust policy where `PodIdentities` would write another one, and with
+their inline policies. What the rules find there passes by `allow`, for which the reason is that it stood so.
+
 Asks by the `aws` command, and by `kubectl` for ServiceAccounts: whoever deploys with these components has the first
 anyway, because the clusters' kubeconfigs name it, with the credentials that are right for the cluster; boto3 would be a
 second way in, to be installed and configured beside it.
@@ -26,10 +29,14 @@ from typing import Any
 
 import yaml
 
-from . import documents
+from . import _workloads, documents, rules
 from ._base import token
+from .addon import configuration_values
+from .agent import ADDON_NAME
+from .rules import Severity
 
 ROLE, ATTACHMENT = "aws:iam/role:Role", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+INLINE, ADDON = "aws:iam/rolePolicy:RolePolicy", "aws:eks/addon:Addon"
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 
@@ -40,11 +47,11 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Role:
-    """A role as IAM has it, with the ARNs of its managed and the names of its inline policies."""
+    """A role as IAM has it, with the ARNs of its managed policies, and its inline ones by their names."""
 
     described: Json
     managed: Sequence[str]
-    inline: Sequence[str]
+    inline: Mapping[str, Json]
 
 
 @dataclass
@@ -52,6 +59,8 @@ class Adoption:
     """What the program has to say, what `pulumi import` has to be told, and what could not be adopted."""
 
     workloads: dict[str, dict[str, Any]] = field(default_factory=dict)
+    agent: dict[str, Any] = field(default_factory=dict)
+    """The arguments of the `PodIdentityAgent`, but for the cluster's name. Empty where none is adopted."""
     resources: list[dict[str, Any]] = field(default_factory=list)
     name_table: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -94,9 +103,10 @@ def adopt(
     for association in associations:
         if association.get("ownerArn"):
             adoption.notes.append(f"{_whose(association)}: left to the add-on {association['ownerArn']}")
-    used = Counter(association["roleArn"] for association in own)
-    for key, association in zip(_keys(own), own, strict=True):
-        workload: dict[str, Any] = {
+    by_key = dict(zip(_keys(own), own, strict=True))
+    having: dict[str, list[str]] = {}
+    for key, association in by_key.items():
+        workload = adoption.workloads[key] = {
             "namespace": association["namespace"],
             "service_account": association["serviceAccount"],
             "clusters": [cluster_key],
@@ -105,13 +115,15 @@ def adopt(
         for said, theirs in _FIELDS.items():
             if association.get(theirs):
                 workload[said] = association[theirs]
-        workload |= _role(adoption, name, key, association, cluster_arn, roles or {}, used)
+        having.setdefault(association["roleArn"], []).append(key)
+    for arn, keys in having.items():
+        _role(adoption, name, arn, keys, cluster_arn, (roles or {}).get(arn))
+    for key, association in by_key.items():
         called = f"{name}-{key}-{cluster_key}"
         identifier = f"{association['clusterName']},{association['associationId']}"
-        adoption.resources.append(_aws(ASSOCIATION, f"{called}-association", identifier, name))
+        adoption.resources.append(_aws(ASSOCIATION, f"{called}-association", _in_region(identifier, cluster_arn), name))
         account = (service_accounts or {}).get((association["namespace"], association["serviceAccount"]))
-        workload |= _service_account(adoption, name, called, association, account, kubernetes_provider)
-        adoption.workloads[key] = workload
+        adoption.workloads[key] |= _service_account(adoption, name, called, association, account, kubernetes_provider)
     if awaited and own:
         adoption.resources.append(
             {
@@ -126,6 +138,40 @@ def adopt(
             }
         )
     return adoption
+
+
+def adopt_agent(adoption: Adoption, name: str, cluster: Json, addon: Json | None) -> None:
+    """Work out how to adopt a cluster's agent, beside what is adopted already.
+
+    Args:
+        adoption: What is adopted. This is added to it.
+        name: The name of the `PodIdentityAgent`.
+        cluster: The cluster, as EKS describes it.
+        addon: The add-on, as EKS describes it. None where there is none.
+    """
+    whose = f"{cluster['name']}: the agent is not adopted, because"
+    found_out = "give PodIdentityAgent install: false, and it is looked up"
+    if (cluster.get("computeConfig") or {}).get("enabled"):
+        adoption.notes.append(f"{whose} EKS Auto Mode has it built in: {found_out}")
+        return
+    if addon is None:
+        adoption.notes.append(f"{whose} there is no add-on {ADDON_NAME}, by which PodIdentityAgent installs it")
+        return
+    if addon.get("serviceAccountRoleArn"):
+        adoption.notes.append(f"{whose} it has an IRSA role, which it does not need: {found_out}")
+        return
+    text = addon.get("configurationValues") or ""
+    configuration = yaml.safe_load(text) or {}
+    adoption.agent = {"region": cluster["arn"].split(":")[3], "addon_version": addon["addonVersion"]}
+    adoption.agent |= {"configuration": configuration} if configuration else {}
+    adoption.agent |= {"tags": addon["tags"]} if addon.get("tags") else {}
+    if text and text != configuration_values(configuration):
+        reason = "its configuration is written in another way, so that an update may be shown that changes nothing"
+        adoption.notes.append(f"{cluster['name']}, the agent: {reason}")
+    inputs = {"cluster_name": cluster["name"], **adoption.agent}
+    adoption.resources.append({"type": token("PodIdentityAgent"), "name": name, "component": True, "inputs": inputs})
+    identifier = _in_region(f"{cluster['name']}:{ADDON_NAME}", cluster["arn"])
+    adoption.resources.append(_aws(ADDON, f"{name}-addon", identifier, name))
 
 
 _FIELDS = {
@@ -155,6 +201,11 @@ def _keys(associations: Sequence[Json]) -> list[str]:
 
 def _label(text: str) -> str:
     return re.sub(r"[^a-z0-9-]", "-", text.lower())[:63].strip("-")
+
+
+def _in_region(identifier: str, cluster_arn: str) -> str:
+    """The id by which something of the cluster's region is imported, whatever the provider's is."""
+    return f"{identifier}@{cluster_arn.split(':')[3]}"
 
 
 def _aws(kind: str, called: str, identifier: str, parent: str) -> dict[str, Any]:
@@ -195,58 +246,87 @@ def _service_account(
     return {"automount_service_account_token": account.get("automountServiceAccountToken")}
 
 
-def _role(
-    adoption: Adoption,
-    name: str,
-    key: str,
-    association: Json,
-    cluster_arn: str,
-    roles: Mapping[str, Role],
-    used: Mapping[str, int],
-) -> dict[str, Any]:
-    arn = association["roleArn"]
-    role = roles.get(arn)
-    if role is None:
-        return {"role_arn": arn}
-    objection = _objection(role, association, cluster_arn, used[arn])
-    if objection is not None:
-        adoption.notes.append(f"{_whose(association)}: the role {arn} is named and not adopted, because {objection}")
-        return {"role_arn": arn}
+def _role(adoption: Adoption, name: str, arn: str, keys: Sequence[str], cluster_arn: str, role: Role | None) -> None:
+    """Say of the workloads that have a role what it is, and import it where it can be adopted."""
+    having = {key: adoption.workloads[key] for key in keys}
+    objections: list[str] = []
+    if role is not None:
+        owner = next((key for key in keys if _tags(role.described) == having[key].get("tags", {})), None)
+        if owner is None:
+            objections = ["it has other tags than the association"]
+        else:
+            tried = {key: {**workload, "role_of": owner} for key, workload in having.items()}
+            tried[owner] = {**having[owner], **_as_it_stands(role, list(having.values()), cluster_arn)}
+            objections = _let_pass(tried)
+            if not objections:
+                adoption.workloads |= tried
+                adoption.resources += _imported(role, f"{name}-{owner}", name)
+                return
+        whose = ", ".join(f"{workload['namespace']}/{workload['service_account']}" for workload in having.values())
+        adoption.notes.append(f"{whose}: the role {arn} is named and not adopted, because {objections[0]}")
+    named = {key: {**workload, "role_arn": arn} for key, workload in having.items()}
+    adoption.notes += [f"to be mended in the file: {objection}" for objection in _let_pass(named)]
+    adoption.workloads |= named
+
+
+def _as_it_stands(role: Role, having: Sequence[Json], cluster_arn: str) -> dict[str, Any]:
+    """What the owner of a role has to say of it so that nothing is changed."""
     described = role.described
-    attached = _attached(role.managed)
-    called = f"{name}-{key}"
-    adoption.resources.append(_aws(ROLE, f"{called}-role", described["RoleName"], name))
-    for policy, policy_arn in attached.items():
-        adoption.resources.append(_aws(ATTACHMENT, f"{called}-{policy}", f"{described['RoleName']}/{policy_arn}", name))
-    said = {
+    said: dict[str, Any] = {
         "role_name": described["RoleName"],
         "path": described["Path"],
         "description": described.get("Description"),
         "max_session_duration": described["MaxSessionDuration"],
-        "managed_policy_arns": attached,
+        "managed_policy_arns": _attached(role.managed),
     }
     boundary = described.get("PermissionsBoundary")
-    return said | ({"permissions_boundary": boundary["PermissionsBoundaryArn"]} if boundary else {})
-
-
-def _objection(role: Role, association: Json, cluster_arn: str, used: int) -> str | None:
-    """Why a role cannot be adopted without a change to it; None where it can."""
-    if used > 1:
-        return f"{used} associations have it"
-    if association.get("targetRoleArn"):
-        return "what lets it assume its target role is a policy of its own"
+    if boundary:
+        said["permissions_boundary"] = boundary["PermissionsBoundaryArn"]
     if role.inline:
-        return f"it has inline policies ({', '.join(sorted(role.inline))}), and PodIdentities attaches managed ones"
-    if not role.managed:
-        return "it has no managed policy"
-    if _tags(role.described) != dict(association.get("tags") or {}):
-        return "it has other tags than the association"
-    narrowed: dict[str, Any] = {}
-    if not association.get("disableSessionTags"):
-        narrowed = {"namespaces": [association["namespace"]], "service_accounts": [association["serviceAccount"]]}
-    if _as_sets(role.described["AssumeRolePolicyDocument"]) != _as_sets(documents.trust([cluster_arn], **narrowed)):
-        return "its trust policy is not the one that PodIdentities writes, scoped to cluster and ServiceAccount"
+        said["inline_policies"] = dict(sorted(role.inline.items()))
+    if any("target_role_arn" in workload for workload in having):
+        # What lets it is among its policies.
+        said["create_target_policy"] = False
+    trust = described["AssumeRolePolicyDocument"]
+    if _as_sets(trust) != _as_sets(_written(having, cluster_arn)):
+        said["trust_policy"] = trust
+    return said
+
+
+def _written(having: Sequence[Json], cluster_arn: str) -> Json | None:
+    """The trust policy that `PodIdentities` writes; None where it would write none for all of these."""
+    untagged = {bool(workload.get("disable_session_tags")) for workload in having}
+    if untagged == {True}:
+        return documents.trust([cluster_arn])
+    if untagged == {False}:
+        return documents.shared_trust(
+            documents.Subject(cluster_arn, workload["namespace"], workload["service_account"]) for workload in having
+        )
     return None
+
+
+def _let_pass(workloads: dict[str, dict[str, Any]]) -> list[str]:
+    """Let pass, in workloads, what the rules find of them as they stand, and return what cannot pass."""
+    clusters = sorted({cluster for workload in workloads.values() for cluster in workload["clusters"]})
+    left = []
+    for finding in _workloads.judge(workloads, {}, clusters).findings:
+        if rules.is_allowable(finding.rule):
+            key = finding.property.split(".")[1]
+            allow = workloads[key].setdefault("allow", {})
+            allow.setdefault(finding.rule, f"Adopted as it stood: {finding.reason}")
+        elif finding.severity is Severity.ERROR:
+            left.append(f"PodIdentities would refuse it: {finding}")
+    return left
+
+
+def _imported(role: Role, called: str, parent: str) -> list[dict[str, Any]]:
+    own = role.described["RoleName"]
+    attached = [
+        _aws(ATTACHMENT, f"{called}-{policy}", f"{own}/{arn}", parent)
+        for policy, arn in _attached(role.managed).items()
+    ]
+    inside = [_aws(INLINE, f"{called}-{policy}", f"{own}:{policy}", parent) for policy in sorted(role.inline)]
+    return [_aws(ROLE, f"{called}-role", own, parent), *attached, *inside]
 
 
 def _tags(described: Json) -> dict[str, str]:
@@ -254,8 +334,8 @@ def _tags(described: Json) -> dict[str, str]:
 
 
 def _attached(arns: Sequence[str]) -> dict[str, str]:
-    """The policies by their names, with the account where two have the same."""
-    names = Counter(arn.rpartition("/")[2] for arn in arns)
+    """The policies by their names, with the account where two have the same, or `PodIdentities` has one of its own."""
+    names = Counter([arn.rpartition("/")[2] for arn in arns] + list(_workloads.OWN_POLICIES))
     return {
         (base if names[base] == 1 else f"{base}-{arn.split(':')[4]}"): arn
         for arn in sorted(arns)
@@ -314,12 +394,25 @@ def describe_roles(aws: Run, arns: Sequence[str]) -> dict[str, Role]:
         return Role(
             aws("iam", "get-role", *role)["Role"],
             [p["PolicyArn"] for p in aws("iam", "list-attached-role-policies", *role)["AttachedPolicies"]],
-            aws("iam", "list-role-policies", *role)["PolicyNames"],
+            {
+                name: aws("iam", "get-role-policy", *role, "--policy-name", name)["PolicyDocument"]
+                for name in aws("iam", "list-role-policies", *role)["PolicyNames"]
+            },
         )
 
     unique = sorted(set(arns))
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         return dict(zip(unique, threads.map(describe, unique), strict=True))
+
+
+def describe_agent(aws: Run, cluster_name: str) -> Json | None:
+    """The agent's add-on, as EKS describes it; None where the cluster has none."""
+    try:
+        return aws("eks", "describe-addon", "--cluster-name", cluster_name, "--addon-name", ADDON_NAME)["addon"]
+    except CommandFailed as error:
+        if "ResourceNotFoundException" not in str(error):
+            raise
+        return None
 
 
 def service_accounts_of(kubectl: Run) -> dict[tuple[str, str], Json]:
@@ -329,15 +422,20 @@ def service_accounts_of(kubectl: Run) -> dict[tuple[str, str], Json]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write both files for the command line's cluster; returns the exit code."""
+    """Write the files for the command line's cluster; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m components.adopt", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("cluster_name", help="the cluster's name")
     parser.add_argument("--region", help="the cluster's region; default: that of the aws command")
     parser.add_argument("--profile", help="the profile of the aws command")
     parser.add_argument("--name", default="workloads", help="the name of the PodIdentities in the program")
     parser.add_argument("--cluster-key", default="cluster", help="the cluster's key in it")
+    parser.add_argument("--roles", action="store_true", help="adopt the roles, too, as they stand")
     parser.add_argument(
-        "--roles", action="store_true", help="adopt the roles, too, where nothing has to change in them"
+        "--agent",
+        nargs="?",
+        const="agent",
+        metavar="NAME",
+        help="adopt the agent's add-on, too, as the PodIdentityAgent of this name; default: agent",
     )
     parser.add_argument(
         "--kubernetes-provider",
@@ -348,7 +446,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--awaited", action="store_true", help="the program gives PodIdentities the cluster's kubeconfig"
     )
-    parser.add_argument("--to", type=Path, default=Path(), help="the folder for both files; default: this one")
+    parser.add_argument("--to", type=Path, default=Path(), help="the folder for the files; default: this one")
     given = parser.parse_args(arguments)
 
     def aws(*command: str) -> Any:
@@ -360,19 +458,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run("kubectl", *command, *(("--context", given.context) if given.context else ()), "--output", "json")
 
     try:
-        arn = aws("eks", "describe-cluster", "--name", given.cluster_name)["cluster"]["arn"]
+        cluster = aws("eks", "describe-cluster", "--name", given.cluster_name)["cluster"]
         associations = describe_associations(aws, given.cluster_name)
         own = [association["roleArn"] for association in associations if not association.get("ownerArn")]
         adoption = adopt(
             given.name,
             given.cluster_key,
-            arn,
+            cluster["arn"],
             associations,
             service_accounts=service_accounts_of(kubectl) if given.kubernetes_provider else None,
             kubernetes_provider=given.kubernetes_provider,
             roles=describe_roles(aws, own) if given.roles else None,
             awaited=given.awaited,
         )
+        if given.agent:
+            adopt_agent(adoption, given.agent, cluster, describe_agent(aws, given.cluster_name))
     except CommandFailed as error:
         print(error, file=sys.stderr)
         return 1
@@ -381,6 +481,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     resources.write_text(json.dumps(adoption.import_file(), indent=2) + "\n")
     for note in adoption.notes:
         print(note)
+    if adoption.agent:
+        agent = given.to / "agent.yaml"
+        agent.write_text(yaml.safe_dump(adoption.agent, sort_keys=False))
+        print(f"the agent's arguments are in {agent}: give them, with the cluster's name, to", end=" ")
+        print(f"PodIdentityAgent {given.agent!r}")
     print(
         f"{len(adoption.workloads)} workloads are in {workloads}: give them to PodIdentities {given.name!r}, and then"
     )

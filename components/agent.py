@@ -20,8 +20,11 @@ class PodIdentityAgentArgs(TypedDict):
     cluster_name: pulumi.Input[str]
     """The cluster's name. Give `EksCluster.ready`, or another Output that comes once there are nodes: without a node
     the add-on has nowhere to become active."""
+    region: NotRequired[pulumi.Input[str]]
+    """The cluster's region. Default: the provider's."""
     auto_mode: NotRequired[bool]
-    """Whether the cluster runs in EKS Auto Mode, which has the agent built in: no add-on is made then. Default:
+    """Whether the cluster runs in EKS Auto Mode, which has the agent built in: no add-on is made then. Not an Output,
+    as `ExistingCluster.auto_mode` is: say `install` is false for a cluster of which it has to be found out. Default:
     false."""
     install: NotRequired[bool]
     """Whether the agent is installed here. Say false where it is there already, and looked after by somebody else: it
@@ -86,29 +89,39 @@ class PodIdentityAgent(pulumi.ComponentResource):
                 "tags": args.get("tags", {}),
             },
             args.get("allow"),
+            declared=PodIdentityAgentArgs,
+            fixes={
+                "auto_mode": "Give the value itself; or, for a cluster that stands already, leave it out and say "
+                "install: False, which looks the agent up and finds Auto Mode out"
+            },
         )
         if valid["auto_mode"]:
             self.addon_arn = self.addon_version = pulumi.Output.from_input("")
             self.ready = pulumi.Output.from_input(valid["cluster_name"])
         elif not valid["install"]:
-            found = self._look_up(name, valid["cluster_name"])
+            found = self._look_up(name, valid["cluster_name"], args.get("region"))
             self.addon_arn = found.apply(lambda agent: agent["arn"])
             self.addon_version = found.apply(lambda agent: agent["version"])
             self.ready = after(pulumi.Output.from_input(valid["cluster_name"]), found)
         else:
-            conflicts = "OVERWRITE" if valid["overwrite"] else "NONE"
-            cluster_name, version = valid["cluster_name"], valid["addon_version"]
+            # What is not asked for is left out and comes to the same: EKS does not say it of an add-on, so that one
+            # that is adopted would be shown as changed.
+            conflicts = "OVERWRITE" if valid["overwrite"] else None
+            cluster_name, version, region = valid["cluster_name"], valid["addon_version"], args.get("region")
             addon = aws.eks.Addon(
                 f"{name}-addon",
                 cluster_name=cluster_name,
                 addon_name=ADDON_NAME,
                 addon_version=resolve_version(
-                    ADDON_NAME, cluster_name, version, pulumi.InvokeOutputOptions(parent=self)
+                    ADDON_NAME, cluster_name, version, region, pulumi.InvokeOutputOptions(parent=self)
                 ),
-                configuration_values=configuration_values(_configuration(valid["configuration"], valid["ipv4_only"])),
+                configuration_values=pulumi.Output.from_input(valid["configuration"]).apply(
+                    lambda known: configuration_values(_configuration(known, valid["ipv4_only"]))
+                ),
                 resolve_conflicts_on_create=conflicts,
                 resolve_conflicts_on_update=conflicts,
-                preserve=valid["preserve"],
+                preserve=valid["preserve"] or None,
+                region=region,
                 tags=valid["tags"],
                 opts=child,
             )
@@ -125,16 +138,18 @@ class PodIdentityAgent(pulumi.ComponentResource):
             }
         )
 
-    def _look_up(self, name: str, cluster_name: pulumi.Input[str]) -> pulumi.Output[dict[str, str]]:
+    def _look_up(
+        self, name: str, cluster_name: pulumi.Input[str], region: pulumi.Input[str] | None
+    ) -> pulumi.Output[dict[str, str]]:
         invoke = pulumi.InvokeOutputOptions(parent=self)
 
         def look(known: str) -> pulumi.Output[dict[str, str]]:
-            cluster = aws.eks.get_cluster_output(name=known, opts=invoke)
+            cluster = aws.eks.get_cluster_output(name=known, region=region, opts=invoke)
 
             def agent(computes: Any) -> pulumi.Output[dict[str, str]] | dict[str, str]:
                 if any(compute.enabled for compute in computes or ()):
                     return {"arn": "", "version": ""}
-                addon = aws.eks.get_addon_output(cluster_name=known, addon_name=ADDON_NAME, opts=invoke)
+                addon = aws.eks.get_addon_output(cluster_name=known, addon_name=ADDON_NAME, region=region, opts=invoke)
                 found = addon.apply(lambda addon: {"arn": addon.arn, "version": addon.addon_version})
                 return self._explained(
                     found,

@@ -25,6 +25,8 @@ class PodIdentityAssociationArgs(TypedDict):
     role_arn: pulumi.Input[str]
     """The ARN of the role, in the cluster's account. Give `PodIdentityRole.resolved_role_arn`, so that a pod that has
     the role has its permissions too."""
+    region: NotRequired[pulumi.Input[str]]
+    """The cluster's region. Default: the provider's."""
     target_role_arn: NotRequired[pulumi.Input[str]]
     """The ARN of a role, often in another account, that EKS assumes through `role_arn` for the pods. Default: none."""
     disable_session_tags: NotRequired[pulumi.Input[bool]]
@@ -65,7 +67,9 @@ class PodIdentityAssociation(pulumi.ComponentResource):
     EKS knows an association several seconds before pods get credentials by it, and a pod that starts in between stays
     without them. `ready` is the ServiceAccount's name once a pod with it would get them, which the cluster itself is
     asked: make what runs with the ServiceAccount of that Output. `kubeconfig` says how the cluster is reached. That a
-    changed role has come everywhere cannot be seen: a pod may get credentials of the old one for several seconds more.
+    changed role has come everywhere cannot be seen: a pod that starts within several seconds of the change may get
+    credentials of the old one, and keeps them for hours. Once those seconds are over, start anew what runs with the
+    ServiceAccount, as by `kubectl rollout restart`.
 
     The namespace and the ServiceAccount are made by the Kubernetes provider among the component's options, which has
     to be one of the cluster's own: `opts=pulumi.ResourceOptions(providers=[...])`. The ServiceAccount never gets the
@@ -118,6 +122,7 @@ class PodIdentityAssociation(pulumi.ComponentResource):
                 "tags": args.get("tags", {}),
             },
             args.get("allow"),
+            declared=PodIdentityAssociationArgs,
         )
         if valid["create_namespace"] or valid["create_service_account"]:
             self._need_kubernetes(where)
@@ -131,6 +136,7 @@ class PodIdentityAssociation(pulumi.ComponentResource):
             target_role_arn=valid["target_role_arn"],
             disable_session_tags=valid["disable_session_tags"],
             policy=valid["session_policy"],
+            region=args.get("region"),
             tags=valid["tags"],
             # (cluster, namespace, ServiceAccount) is unique: a replacement can only follow the deletion.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
@@ -192,13 +198,16 @@ class PodIdentityAssociation(pulumi.ComponentResource):
         allow: Mapping[str, str] | None,
     ) -> pulumi.Output[str]:
         # The cluster's account is the one in which it is asked for an association.
-        account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
+        invoke = pulumi.InvokeOutputOptions(parent=self)
+        account = aws.get_caller_identity_output(opts=invoke).account_id
+        partition = aws.get_partition_output(opts=invoke).partition
 
-        def judged(role: str, account: str, target: str | None) -> str:
-            refuse(where, rules.judge_role_account(role, account, target_role_arn=target), allow)
+        def judged(role: str, account: str, partition: str, target: str | None) -> str:
+            found = rules.judge_role_account(role, account, cluster_partition=partition, target_role_arn=target)
+            refuse(where, found, allow)
             return role
 
-        return pulumi.Output.all(role_arn, account, target_role_arn).apply(lambda known: judged(*known))
+        return pulumi.Output.all(role_arn, account, partition, target_role_arn).apply(lambda known: judged(*known))
 
     def _need_kubernetes(self, where: str) -> None:
         # Without one, Pulumi would take whatever cluster the operator's own kubeconfig happens to name.

@@ -140,6 +140,7 @@ class EksCluster(pulumi.ComponentResource):
                 "tags": args.get("tags", {}),
             },
             args.get("allow"),
+            declared=EksClusterArgs,
         )
         tags = valid["tags"]
         partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
@@ -167,7 +168,7 @@ class EksCluster(pulumi.ComponentResource):
             # True is EKS's default. Said explicitly, it makes `pulumi_eks` poll the endpoint for up to five minutes
             # from here, which `public_access_cidrs` may well shut out; nothing needs the API server before there are
             # nodes.
-            endpoint_public_access=None if valid["endpoint_public_access"] is True else valid["endpoint_public_access"],
+            endpoint_public_access=_unless_true(valid["endpoint_public_access"]),
             public_access_cidrs=valid["public_access_cidrs"],
             authentication_mode=eks.AuthenticationMode.API,
             access_entries={
@@ -309,6 +310,10 @@ class EksCluster(pulumi.ComponentResource):
             opts=child,
         )
         return after(self.cluster_name, nodes.id)
+
+
+def _unless_true(value: Any) -> Any:
+    return value.apply(_unless_true) if isinstance(value, pulumi.Output) else None if value is True else value
 
 
 def _access_entries(

@@ -117,6 +117,8 @@ class GitHubDelivery(pulumi.ComponentResource):
                 "max_session_duration": args.get("max_session_duration", 3600),
                 "tags": args.get("tags", {}),
             },
+            declared=GitHubDeliveryArgs,
+            present=("oidc_provider_arn", "state_bucket", "secrets_key_arn"),
         )
 
         invoke = pulumi.InvokeOutputOptions(parent=self)

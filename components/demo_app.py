@@ -65,6 +65,7 @@ class DemoApp(pulumi.ComponentResource):
                 "command": args.get("command", ["sleep", "infinity"]),
             },
             args.get("allow"),
+            declared=DemoAppArgs,
         )
         pod = kubernetes.core.v1.Pod(
             f"{name}-pod",

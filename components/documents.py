@@ -6,7 +6,7 @@ the ARNs that are given in: nothing here says `arn:aws:`.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import rules
 
@@ -17,9 +17,22 @@ Document = dict[str, Any]
 Statement = dict[str, Any]
 
 
+class Subject(NamedTuple):
+    """A ServiceAccount of a namespace of a cluster, whose pods may have a role."""
+
+    cluster_arn: str
+    namespace: str
+    service_account: str
+
+
 def to_json(document: Mapping[str, Any]) -> str:
     """The document as the text that goes to AWS: compact, and in the order in which the builders wrote it."""
     return json.dumps(document, separators=(",", ":"))
+
+
+def as_text(document: str | Mapping[str, Any]) -> str:
+    """The document as text, where it is none already: a text stays as it stands."""
+    return document if isinstance(document, str) else to_json(document)
 
 
 def cluster_arn(partition: str, region: str, account: str, name: str) -> str:
@@ -70,6 +83,27 @@ def trust(
             }
         ],
     }
+
+
+def shared_trust(subjects: Iterable[Subject], *, organization_id: str | None = None) -> Document:
+    """The trust policy of a role that several ServiceAccounts share, which lets just these have it, by their session
+    tags.
+
+    Clusters, namespaces and ServiceAccounts of which every combination is meant are one statement, as `trust` writes
+    it. Otherwise there are several, no more than there are ServiceAccounts, so that no combination is trusted that was
+    not named. Raises `ValueError` on a cluster ARN that is none.
+    """
+    statements = [
+        statement
+        for cluster_arns, namespaces, service_accounts in _products(subjects)
+        for statement in trust(
+            sorted(cluster_arns),
+            namespaces=sorted(namespaces),
+            service_accounts=sorted(service_accounts),
+            organization_id=organization_id,
+        )["Statement"]
+    ]
+    return {"Version": POLICY_VERSION, "Statement": statements}
 
 
 def external_id(cluster_arn: str, namespace: str, service_account: str) -> str:
@@ -173,3 +207,25 @@ def _one_or_many(values: Iterable[str]) -> str | list[str]:
     # IAM gives a list of one back as a plain string: written that way, the two compare equal.
     unique = sorted(set(values))
     return unique[0] if len(unique) == 1 else unique
+
+
+_Product = tuple[frozenset[str], ...]
+
+
+def _products(subjects: Iterable[Subject]) -> list[_Product]:
+    """Sets of clusters, namespaces and ServiceAccounts, of which all combinations together are exactly the subjects.
+
+    No two of them could be one. What is alike is merged whole, so the order of the subjects is not part of the result.
+    """
+    found: set[_Product] = {tuple(frozenset([part]) for part in subject) for subject in subjects}
+    before = 0
+    while len(found) != before:
+        before = len(found)
+        # Clusters first: then there is at most one for each ServiceAccount, wherever it is.
+        for axis in (0, 2, 1):
+            merged: dict[_Product, frozenset[str]] = {}
+            for product in found:
+                others = product[:axis] + product[axis + 1 :]
+                merged[others] = merged.get(others, frozenset()) | product[axis]
+            found = {(*others[:axis], values, *others[axis:]) for others, values in merged.items()}
+    return sorted(found, key=lambda product: [sorted(part) for part in product])

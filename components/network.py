@@ -87,6 +87,7 @@ class Network(pulumi.ComponentResource):
                 "tags": args.get("tags", {}),
             },
             args.get("allow"),
+            declared=NetworkArgs,
         )
         private_cidrs, public_cidrs = valid["private_subnet_cidrs"], valid["public_subnet_cidrs"]
         zones = (valid["availability_zones"] or self._first_zones(len(private_cidrs)))[: len(private_cidrs)]

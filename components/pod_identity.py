@@ -7,13 +7,13 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from . import _workloads, rules
-from ._base import allowed, refuse, token
+from ._base import allowed, judge_plain, refuse, token
 from ._identities import Cluster, Making
 
 
 class PodIdentityArgs(TypedDict):
     """The arguments of a `PodIdentity`. What the pods may do is said by one of `preset`, `statements` and `role_arn`;
-    `managed_policy_arns` come on top, or stand alone."""
+    `managed_policy_arns` and `inline_policies` come on top, or stand alone."""
 
     cluster_name: pulumi.Input[str]
     """The cluster's name. Give `PodIdentityAgent.ready`."""
@@ -34,11 +34,20 @@ class PodIdentityArgs(TypedDict):
     """IAM statements, each a mapping with `Effect`, `Action`, `Resource` and, where needed, `Sid` and `Condition`."""
     managed_policy_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
     """ARNs of further policies to attach, by a key of yours, which names the attachment. Default: none."""
+    inline_policies: NotRequired[Mapping[str, pulumi.Input[Any]]]
+    """Policies inside of the role, by their names: each a document, or one as JSON, to 10,240 characters together.
+    They are for a role that has them already, and go with it. Default: none."""
     role_arn: NotRequired[pulumi.Input[str]]
     """The ARN of a role that exists, with a trust policy that is not looked after here."""
     target_role_arn: NotRequired[pulumi.Input[str]]
     """The ARN of a role, often in another account, that EKS assumes through the first for the pods. The role made here
     may assume it; what the other has to trust is `target_trust_policy`. Default: none."""
+    create_target_policy: NotRequired[bool]
+    """Whether the policy by which the role may assume the target role is made here. Say false where another of its
+    policies allows that. Default: true."""
+    trust_policy: NotRequired[pulumi.Input[Any]]
+    """The role's trust policy, a document or one as JSON, taken as it stands. Default: one that lets just this
+    ServiceAccount of this cluster have the role."""
     addon: NotRequired[str]
     """The name of the EKS add-on that takes the association itself: none is made here, only the role. Give the role to
     `EksAddon`. Default: none."""
@@ -111,12 +120,11 @@ class PodIdentity(pulumi.ComponentResource):
         given = {field: value for field, value in args.items() if field not in own}
         judgement = _workloads.judge_single(given)
         _refuse(where, judgement)
-        workload = _workloads.complete({"": given}, {}, [""])
         cluster = Cluster(args["cluster_name"], args["cluster_arn"], args.get("kubeconfig"))
-        made = Making(self, name, where, {"": cluster}).make(workload)
+        made = Making(self, name, where, {"": cluster}).make(judgement.completed)
 
         nothing = pulumi.Output.from_input("")
-        service_account = workload[""]["service_account"]
+        service_account = judgement.completed[""]["service_account"]
         self.role_arn = made.resolved_role_arn("")
         self.association_id = made.association_ids.get(("", ""), nothing)
         self.ready = made.ready[""].apply(lambda _: service_account)
@@ -158,17 +166,25 @@ class PodIdentities(pulumi.ComponentResource):
 
     - `namespace` and `service_account`; left out, those that a preset's workload customarily has;
     - what its pods may do: `preset` with its `scope` (see docs/presets.md), or `statements`, and `managed_policy_arns`;
-      or `role_arn`, a role that exists, with a trust policy that is not looked after here;
+      or `role_arn`, a role that exists, with a trust policy that is not looked after here; or `role_of`, the name of
+      another workload, whose role it shares;
     - `clusters`, the keys of those that it runs in: default all. It has one role, trusted for just these clusters, this
       namespace and this ServiceAccount, and an association in each;
     - `target_role_arn`, a role of another account that is assumed through the first: see `target_trust_policies`;
-    - `addon`, the EKS add-on that takes the association itself: only the role is made, for `EksAddon`;
+    - `addon`, the EKS add-on that takes the association itself: only the role is made, or shared, for `EksAddon`;
     - `former_name`, the name that it had in this mapping before, so that renaming it changes nothing;
     - and whatever else `PodIdentityArgs` has, but for the cluster.
 
     What a workload says comes before what `defaults` says, and `null` takes a default away, whoever's it is. Of `tags`
     and `allow` it is so key by key. A workload that says where its permissions come from takes nothing of that from the
     defaults.
+
+    A role that is shared is trusted for those who share it and for nobody else: for each its own clusters, namespace
+    and ServiceAccount, and not all combinations of them. It may assume the target roles of all of them. Who has session
+    tags and who has none cannot share a role, unless its `trust_policy` is given.
+
+    Fields may be in camelCase too, as a stack's configuration has them: `serviceAccount`. What stands inside of them
+    keeps its names.
 
     A namespace is made once for all workloads in it, where a ServiceAccount is and the namespace is not `kube-system`
     or the like. The order of a mapping never matters. Whoever adds a workload changes no other's resources; what is
@@ -184,7 +200,7 @@ class PodIdentities(pulumi.ComponentResource):
     """
 
     role_arns: pulumi.Output[Mapping[str, str]]
-    """The roles' ARNs, by workload."""
+    """The roles' ARNs, by workload: for those that share a role, the same."""
     association_ids: pulumi.Output[Mapping[str, str]]
     """The associations' ids, by `<workload>/<cluster>`."""
     ready: pulumi.Output[Mapping[str, str]]
@@ -196,13 +212,15 @@ class PodIdentities(pulumi.ComponentResource):
         # As in PodIdentity: a change of one workload is no change of this component.
         super().__init__(token("PodIdentities"), name, {}, opts)
         where = f"PodIdentities {name!r}"
+        refuse(where, judge_plain(PodIdentitiesArgs, args))
         names, arns = args["cluster_names"], args["cluster_arns"]
-        keys, defaults = sorted(names), args.get("defaults") or {}
+        keys = sorted(names)
         refuse(where, _judge_options(opts) + _same_keys(args))
-        _refuse(where, _workloads.judge(args["workloads"], defaults, keys))
+        judgement = _workloads.judge(args["workloads"], args.get("defaults") or {}, keys)
+        _refuse(where, judgement)
         kubeconfigs, providers = args.get("kubeconfigs", {}), args.get("kubernetes_providers", {})
         clusters = {key: Cluster(names[key], arns[key], kubeconfigs.get(key), providers.get(key)) for key in keys}
-        self._made = Making(self, name, where, clusters).make(_workloads.complete(args["workloads"], defaults, keys))
+        self._made = Making(self, name, where, clusters).make(judgement.completed)
 
         ids = {f"{workload}/{cluster}": found for (workload, cluster), found in self._made.association_ids.items()}
         self.role_arns = _all(self._made.role_arns)

@@ -103,6 +103,8 @@ class PodIdentityRole(pulumi.ComponentResource):
                 "tags": args.get("tags", {}),
             },
             args.get("allow"),
+            declared=PodIdentityRoleArgs,
+            present=("statements",),
         )
 
         def trust_policy(cluster_arns: Sequence[str], organization_id: str | None) -> str:

@@ -113,6 +113,7 @@ def main(argv: list[str] | None = None) -> int:
             state=arguments.state,
             data_plane=data_plane,
             verifier=pod_identity,
+            issuer_keys=data_plane.issuer_keys if data_plane is not None else None,
         )
     except (StateError, OSError) as error:
         if data_plane is not None:

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from .authorization.gate import Gate
+from .authorization.web_identity import IssuerKeys, no_issuer_keys
 from .eks.seams import DataPlane
 from .eks.service import EksService
 from .eks_auth import EksAuthService, TokenVerifier
@@ -33,6 +34,7 @@ class Endpoint:
         state: the folder to keep state in; in memory when None.
         data_plane: what runs clusters' Kubernetes; nothing by default.
         verifier: what judges pods' tokens; none is valid by default.
+        issuer_keys: returns the keys of issuers of identity tokens; those of none by default.
 
     Raises:
         OSError: the port cannot be bound.
@@ -48,6 +50,7 @@ class Endpoint:
         state: Path | None = None,
         data_plane: DataPlane | None = None,
         verifier: TokenVerifier | None = None,
+        issuer_keys: IssuerKeys | None = None,
     ) -> None:
         self._account = account
         self._region = region
@@ -63,7 +66,7 @@ class Endpoint:
         # moto asks itself over HTTP in places, and takes the port from here.
         os.environ["MOTO_PORT"] = self.url.rpartition(":")[2]
         self.eks = EksService(account, self.lock_of, transition, data_plane, store)
-        self.gate = Gate(account, self.lock_of, self.eks)
+        self.gate = Gate(account, self.lock_of, self.eks, issuer_keys or no_issuer_keys)
         self._front = Front(
             self._moto,
             self.eks,
@@ -106,6 +109,7 @@ class Endpoint:
         self._server.server_close()
 
     def _handle(self, environ, start_response):  # type: ignore[no-untyped-def]
+        self._moto.load()  # also the gate asks moto's models, before moto itself is asked anything
         return self._front(environ, start_response)
 
     def lock_of(self, service: str) -> threading.RLock:

@@ -1,7 +1,6 @@
 """The front door: sends each request to EKS, to EKS Auth or to moto.
 
-A signed request names its service in the credential scope of its Authorization header; that decides.
-Unsigned ones are told by path.
+A signed request names its service in the credential scope of its signature; that decides. Of others the gate tells.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
+from .authorization.operations import HttpRequest
+from .authorization.signature import other_signature_key
 from .protocol import HttpReply
 
 log = logging.getLogger(__name__)
 
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
-_POD_IDENTITY_PATH = re.compile(r"/clusters/[^/]+/assume-role-for-pod-identity/?")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class Service(Protocol):
 
 class Gate(Protocol):
     """Stands before all services."""
+
+    def service_of(self, http: HttpRequest) -> str:
+        """Return the service that a request is for when its signature does not say; empty when none of AWS's."""
+        ...
 
     def answer(
         self,
@@ -190,8 +194,10 @@ class Front:
             return [json.dumps(self._reports[raw_path]()).encode()]
         if not scope:
             service, access_key, region = self._presigned(query, region)
-        if not service and _POD_IDENTITY_PATH.fullmatch(raw_path):
-            service = "eks-auth"
+        if not service:
+            http = HttpRequest.of(environ, raw_path, query, body, service, region)
+            service = self._gate.service_of(http)
+            access_key = other_signature_key(http.headers, http.form(), body) or ""
 
         def compute() -> HttpReply:
             answered = self._gate.answer(environ, raw_path, query, body, access_key, service, region)
@@ -200,9 +206,9 @@ class Front:
             ours = self._services.get(service)
             if ours is None:
                 known = environ
-                if access_key and not scope and service != "s3":
-                    # Of all presigned requests, moto finds the service of S3's only; of others it reads a header.
-                    credential = f"{access_key}/20000101/{region}/{service}/aws4_request"
+                if service:
+                    # Where moto looks first. Left to itself, it could find another service than the gate has judged.
+                    credential = f"{access_key or 'nobody'}/20000101/{region}/{service}/aws4_request"
                     known = {**environ, "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={credential}"}
                 return self._ask_moto(service, known, body)
             headers = {
@@ -228,7 +234,7 @@ class Front:
             self._kept.clear()
             self._on_reset()
         elif changing and invocation:
-            reply = self._kept.answer(f"{service} {invocation}", compute)
+            reply = self._kept.answer(f"{service} {access_key} {invocation}", compute)
         else:
             reply = compute()
         if changing:

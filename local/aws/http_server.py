@@ -193,9 +193,10 @@ class _Handler(BaseHTTPRequestHandler):
         return started[0], started[1], payload
 
     def _environ(self, body: bytes) -> dict[str, Any]:
-        path, _, query = self.path.partition("?")
-        if not path.startswith("/"):  # absolute form, as proxies send it
-            path = "/" + path.partition("://")[2].partition("/")[2]
+        target = self.path
+        if not target.startswith("/"):  # absolute form, as proxies send it
+            target = "/" + target.partition("://")[2].partition("/")[2]
+        path, _, query = target.partition("?")
         port = self.server.server_address[1]
         environ: dict[str, Any] = {
             "REQUEST_METHOD": self.command,
@@ -203,8 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
             "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
             "QUERY_STRING": query,
             # PATH_INFO is decoded by definition, but an ARN in a path contains encoded slashes.
-            "RAW_URI": self.path,
-            "REQUEST_URI": self.path,
+            "RAW_URI": target,
+            "REQUEST_URI": target,
             "SERVER_NAME": "127.0.0.1",
             "SERVER_PORT": str(port),
             "SERVER_PROTOCOL": self.request_version,

@@ -15,6 +15,7 @@ from typing import Any
 def mend_core() -> None:
     """Mend what all services share; idempotent."""
     _calls_are_about_the_callers_account()
+    _calls_are_of_the_operation_that_was_judged()
 
 
 def mend_ec2() -> None:
@@ -33,7 +34,8 @@ def mend_logs() -> None:
 
 def mend_s3() -> None:
     """Mend S3; idempotent."""
-    _bucket_policies_are_for_strangers()
+    _the_gate_has_judged()
+    _objects_have_acls_of_their_own()
 
 
 def mend_sts() -> None:
@@ -277,7 +279,7 @@ def _unknown_keys_are_the_root_user() -> None:
 
 
 def _issued_sessions_are_found() -> None:
-    """Let moto see the sessions that the gate's STS issues, as if it had issued them itself."""
+    """Let moto see the sessions that the gate's STS issues, in place of those that it would issue itself."""
     from moto.sts.models import STSBackend
 
     original = STSBackend.get_assumed_role_from_access_key
@@ -286,39 +288,44 @@ def _issued_sessions_are_found() -> None:
 
     @functools.wraps(original)
     def get_assumed_role_from_access_key(self: Any, access_key_id: str) -> Any:
-        return self.__dict__.get("issued_sessions", {}).get(access_key_id) or original(self, access_key_id)
+        return self.__dict__.get("issued_sessions", {}).get(access_key_id)
 
     STSBackend.get_assumed_role_from_access_key = get_assumed_role_from_access_key
 
 
-def _bucket_policies_are_for_strangers() -> None:
-    """Ask a bucket's policy only what it grants to everybody.
+def _the_gate_has_judged() -> None:
+    """Let a bucket's policy be.
 
     moto applies every statement to every request, whatever its Principal and Condition say: a Deny for those
-    who come without TLS would shut out all. Signed requests have been judged by the gate already.
+    who come without TLS would shut out all. The gate has judged each request already.
     """
     from moto.iam.access_control import PermissionResult
     from moto.s3.models import FakeBucket
 
-    from .authorization.context import Context
-    from .authorization.evaluator import Policies, Request, evaluate
-    from .authorization.policy import Policy
-    from .authorization.principals import Kind, Principal
+    def get_permission(self: Any, action: str, resource: str) -> Any:
+        return PermissionResult.PERMITTED
 
-    original = FakeBucket.get_permission
+    FakeBucket.get_permission = get_permission
+
+
+def _objects_have_acls_of_their_own() -> None:
+    """Make an object private that is stored without an ACL.
+
+    moto gives it its bucket's, by which everybody could read what is in a bucket that everybody may list.
+    """
+    from moto.s3.models import FakeKey, get_canned_acl, s3_backends
+
+    original = FakeKey.set_acl
     if _mended(original):
         return
 
     @functools.wraps(original)
-    def get_permission(self: Any, action: str, resource: str) -> Any:
-        if self.policy is None:
-            return PermissionResult.NEUTRAL
-        anybody = Principal(Kind.ANONYMOUS, "anonymous")
-        request = Request(anybody, action, resource, Context({"aws:SecureTransport": True}), self.account_id)
-        decision = evaluate(request, Policies(resource=Policy.parse(self.policy.decode(), self.name)))
-        return PermissionResult.PERMITTED if decision.allowed else PermissionResult.NEUTRAL
+    def set_acl(self: Any, acl: Any) -> None:
+        backends = [backend for regional in list(s3_backends.values()) for backend in list(regional.values())]
+        buckets = [backend.buckets[self.bucket_name] for backend in backends if self.bucket_name in backend.buckets]
+        original(self, get_canned_acl("private") if any(acl is bucket.acl for bucket in buckets) else acl)
 
-    FakeBucket.get_permission = get_permission
+    FakeKey.set_acl = set_acl
 
 
 def _calls_are_about_the_callers_account() -> None:
@@ -337,3 +344,21 @@ def _calls_are_about_the_callers_account() -> None:
         return self.headers.get("x-moto-account-id") or original(self)
 
     BaseResponse.get_current_account = get_current_account
+
+
+def _calls_are_of_the_operation_that_was_judged() -> None:
+    """Let a call be of the operation that the gate has put into a header.
+
+    moto looks for its name in more places than the protocol has, so that a request could name two operations.
+    """
+    from moto.core.responses import BaseResponse
+
+    original = BaseResponse._get_action
+    if _mended(original):
+        return
+
+    @functools.wraps(original)
+    def get_action(self: Any) -> str:
+        return self.headers.get("x-twin-operation") or original(self)
+
+    BaseResponse._get_action = get_action

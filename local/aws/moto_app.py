@@ -58,9 +58,13 @@ class MotoApplication:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        return self._get()(environ, start_response)
+        return self.load()(environ, start_response)
 
-    def _get(self) -> Any:
+    def load(self) -> Any:
+        """Import what all of moto stands on, once, and return its application; who calls meanwhile waits.
+
+        Its modules import each other in circles, which one thread finds its way through, but not two at once.
+        """
         with self._lock:
             if self._application is None:
                 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -76,7 +80,7 @@ class MotoApplication:
 
     def warm(self, account: str, region: str, lock_of: Callable[[str], AbstractContextManager[Any]]) -> None:
         """Import the usual services, so that the first call to each does not have to wait for that."""
-        application = self._get()
+        application = self.load()
         for service in WARMED:
             begun = time.monotonic()
             with lock_of(service):

@@ -76,6 +76,7 @@ class Operation:
         input_shape: botocore's shape of the parameters, or None.
         output_shape: botocore's shape of the result, or None.
         errors: the shapes of the errors that the operation models, by name.
+        signed: whether its requests must be signed, as those of nearly all are.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Operation:
     input_shape: Any
     output_shape: Any
     errors: dict[str, Any]
+    signed: bool
 
 
 @cache
@@ -103,7 +105,9 @@ def operations_of(service: str) -> dict[str, Operation]:
 def _operation(model: Any) -> Operation:
     # botocore's lazy attributes are opaque to type checkers; here they end.
     errors = {shape.name: shape for shape in model.error_shapes}
-    return Operation(model.name, model.http, model.input_shape, model.output_shape, errors)
+    return Operation(
+        model.name, model.http, model.input_shape, model.output_shape, errors, signed=model.auth_type != "none"
+    )
 
 
 # --- routes -------------------------------------------------------------------------------------------

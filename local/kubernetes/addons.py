@@ -18,6 +18,7 @@ from local.aws.eks.store import Description
 
 _REGISTRY_ACCOUNT = "602401143452"
 _NOT_ON_VIRTUAL_NODES = ["fargate", "hybrid", "auto"]
+# The version whose chart this follows, and whose behaviour the twin's agent does: see pod_identity.agent.
 _AGENT_IMAGE_TAG = "v0.1.37"
 
 
@@ -105,10 +106,11 @@ def _agent(addon: Description, values: dict[str, Any], around: Surroundings) -> 
     init = values.get("init") or {}
     probe_port = agent.get("probePort", 2703)
     environment = {"AWS_REGION": around.region, **(values.get("env") or {})}
+    pull_policy = (values.get("image") or {}).get("pullPolicy", "Always")
     server = {
         "name": name,
         "image": _image(around, f"eks/{name}", _AGENT_IMAGE_TAG),
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": pull_policy,
         "command": ["/go-runner", "/eks-pod-identity-agent", "server"],
         "args": [
             *("--port", "80"),
@@ -122,11 +124,12 @@ def _agent(addon: Description, values: dict[str, Any], around: Surroundings) -> 
             {"containerPort": probe_port, "protocol": "TCP", "name": "probes-port"},
         ],
         "securityContext": {"capabilities": {"add": ["CAP_NET_BIND_SERVICE"]}},
-        "livenessProbe": _probe("/healthz", probe_port),
-        "readinessProbe": _probe("/readyz", probe_port),
+        "livenessProbe": _probe("/healthz", delay=30, failures=3),
+        "readinessProbe": _probe("/readyz", delay=1, failures=30),
         "resources": values.get("resources") or {},
     }
     pod: Description = {
+        "automountServiceAccountToken": False,
         "affinity": values.get("affinity") or _node_affinity(_NOT_ON_VIRTUAL_NODES),
         "priorityClassName": values.get("priorityClassName") or "system-node-critical",
         "hostNetwork": True,
@@ -139,7 +142,7 @@ def _agent(addon: Description, values: dict[str, Any], around: Surroundings) -> 
             {
                 "name": f"{name}-init",
                 "image": server["image"],
-                "imagePullPolicy": "IfNotPresent",
+                "imagePullPolicy": pull_policy,
                 "command": ["/go-runner", "/eks-pod-identity-agent", "initialize"],
                 "args": _flags(init.get("additionalArgs")),
                 "securityContext": {"privileged": True},
@@ -274,11 +277,11 @@ def _environment(variables: dict[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "value": str(value)} for name, value in variables.items()]
 
 
-def _probe(path: str, port: int) -> Description:
+def _probe(path: str, delay: int, failures: int) -> Description:
     return {
-        "httpGet": {"host": "localhost", "path": path, "port": port, "scheme": "HTTP"},
-        "failureThreshold": 3,
-        "initialDelaySeconds": 1,
+        "httpGet": {"host": "localhost", "path": path, "port": "probes-port", "scheme": "HTTP"},
+        "failureThreshold": failures,
+        "initialDelaySeconds": delay,
         "timeoutSeconds": 10,
     }
 

@@ -9,48 +9,25 @@ https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from local.aws.eks.access_policies import RULES, Rule
 from local.aws.eks.store import AccessEntry
 
-Rule = Mapping[str, Any]
 
-# Policies that are the same as one of Kubernetes' own roles for users, which other roles may add to.
-_AS_CLUSTER_ROLE = {
-    "AmazonEKSAdminPolicy": "admin",
-    "AmazonEKSEditPolicy": "edit",
-    "AmazonEKSViewPolicy": "view",
-}
-_READ = ["get", "list", "watch"]
-_EVERYTHING: list[Rule] = [
-    {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
-    {"nonResourceURLs": ["*"], "verbs": ["*"]},
-]
-_OWN_RULES: dict[str, list[Rule]] = {
-    "AmazonEKSClusterAdminPolicy": _EVERYTHING,
-    "AmazonEKSAdminViewPolicy": [{"apiGroups": ["*"], "resources": ["*"], "verbs": _READ}],
-    "AmazonEKSSecretReaderPolicy": [{"apiGroups": [""], "resources": ["secrets"], "verbs": _READ}],
-}
-
-
-def allowing_policy(
-    entry: AccessEntry, review: Mapping[str, Any], rules_of: Callable[[str], Iterable[Rule]]
-) -> str | None:
+def allowing_policy(entry: AccessEntry, review: Mapping[str, Any]) -> str | None:
     """Return the ARN of an access policy that allows a request; None when none does.
 
     Args:
         entry: the caller's access entry.
         review: the ``spec`` of a SubjectAccessReview.
-        rules_of: returns the rules of a ClusterRole.
     """
     for arn, association in entry.policies.items():
         name, scope = arn.rpartition("/")[2], association["accessScope"]
         if scope["type"] == "namespace" and not _in_namespaces(review, scope["namespaces"]):
             continue
-        role = _AS_CLUSTER_ROLE.get(name)
-        rules = rules_of(role) if role else _OWN_RULES.get(name, [])
-        if any(_allows(rule, review) for rule in rules):
+        if any(_allows(rule, review) for rule in RULES.get(name, ())):
             return arn
     return None
 

@@ -58,6 +58,7 @@ _CONTROLLERS = (
     "namespace-controller",
     "pod-garbage-collector-controller",
     "replicaset-controller",
+    "resourcequota-controller",
     "root-ca-certificate-publisher-controller",
     "serviceaccount-controller",
     "serviceaccount-token-controller",
@@ -140,11 +141,6 @@ class ControlPlane:
         serving = self._authority.issue("kubelet", "kubelet", hosts=(HOST,))
         return KubeletAddress(self._ports.kubelet, serving, self._authority.files.certificate, _KUBELET_CLIENT)
 
-    @property
-    def admin_kubeconfig(self) -> Path:
-        """A kubeconfig with all permissions."""
-        return self.folder / "admin.conf"
-
     def start(self, settings: Settings, stopping: threading.Event) -> None:
         """Start everything and wait until the API server serves.
 
@@ -160,10 +156,12 @@ class ControlPlane:
         self._kubeconfig("admin", "kubernetes-admin")
         self._start_etcd()
         self._start_api_server(settings)
-        # These wait for the API server by themselves, and are sooner there when they do so from the beginning.
-        self._start_controller_manager()
-        self._start_scheduler()
-        self._await(self._serves, deadline, stopping)
+        # These wait for the API server by themselves, and are sooner there when they do so from the beginning. After
+        # ten seconds they give up, which a busy machine may need; then they begin again, as a kubelet has them do.
+        waiting = {"kube-controller-manager": self._start_controller_manager, "kube-scheduler": self._start_scheduler}
+        for start in waiting.values():
+            start()
+        self._await(self._serves, deadline, stopping, waiting)
         if not stopping.is_set():
             path, body = _discovery_for_everybody()
             self.client.apply(path, body)
@@ -175,7 +173,7 @@ class ControlPlane:
         Raises:
             ControlPlaneFailed: it has.
         """
-        if (name := self._processes.ended()) is not None:
+        for name in self._processes.ended():
             raise ControlPlaneFailed(f"{name} has ended; its last words:\n{self._processes.tail(name)}")
 
     def stop(self, keep_data: bool) -> None:
@@ -379,8 +377,16 @@ class ControlPlane:
         except (ApiUnavailable, ApiError):
             return False
 
-    def _await(self, condition: Callable[[], bool], deadline: float, stopping: threading.Event) -> None:
+    def _await(
+        self,
+        condition: Callable[[], bool],
+        deadline: float,
+        stopping: threading.Event,
+        again: Mapping[str, Callable[[], None]],
+    ) -> None:
         def holds() -> bool:
+            for name in set(self._processes.ended()) & set(again):
+                again[name]()
             self.check()
             return stopping.is_set() or condition()
 

@@ -23,17 +23,15 @@ from local.aws.eks.store import Cluster, Description
 
 from .addons import Surroundings
 from .authentication import Refused, ask_sts, entry_of, read_token, user_of
-from .authorization import Rule, allowing_policy
+from .authorization import allowing_policy
 from .control_plane import START_SECONDS, TOOLS, ControlPlane, Settings
+from .kubelet import leftovers
 from .pod_identity.api_server import ApiError, ApiUnavailable
 from .processes import end_leftovers
 from .runner import ClusterRunner
 from .webhooks import WebhookServer
 
 log = logging.getLogger(__name__)
-
-# How long the rules of Kubernetes' own roles are remembered.
-_RULES_SECONDS = 1.0
 
 Key = tuple[str, str]
 
@@ -75,7 +73,6 @@ class KubernetesDataPlane:
         else:
             self._folder = state / "kubernetes"
         self._runners: dict[Key, ClusterRunner] = {}
-        self._rules: dict[tuple[Key, str], tuple[float, list[Rule]]] = {}
         self._webhooks = WebhookServer()
         self._eks: Eks | None = None
         self._endpoint_host = ""
@@ -107,6 +104,7 @@ class KubernetesDataPlane:
         with self._eks.lock:
             clusters = list(self._eks.all_clusters())
             known = {self._key(cluster) for cluster in clusters}
+            leftovers.end_all(self._folder)
             for folder in self._folder.glob("*/*"):
                 end_leftovers(folder)
                 if (folder.parent.name, folder.name) not in known:
@@ -116,10 +114,9 @@ class KubernetesDataPlane:
                     self._restore_one(cluster)
         deadline = time.monotonic() + START_SECONDS
         for cluster in clusters:
-            while cluster.description["status"] != "DELETING" and not self.is_ready(cluster):
-                if time.monotonic() > deadline:
-                    raise seams.NeverReady(f"the control plane of {cluster.name} does not get ready")
-                time.sleep(0.05)
+            runner = self._runners.get(self._key(cluster))
+            if runner is not None and not (runner.await_start(deadline - time.monotonic()) and self.is_ready(cluster)):
+                raise seams.NeverReady(f"the control plane of {cluster.name} does not get ready")
 
     def stop(self) -> None:
         """End everything; data stays if the endpoint keeps its state."""
@@ -137,6 +134,16 @@ class KubernetesDataPlane:
         """Return a cluster's control plane, for its client, keys, issuer and folder; None when it has none."""
         runner = self._runners.get(self._key(cluster))
         return runner.control_plane if runner is not None else None
+
+    def issuer_keys(self, issuer: str) -> dict[str, Any] | None:
+        """Return the JSON Web Key Set of the cluster that has this issuer; None when none has, or it does not serve."""
+        for runner in list(self._runners.values()):
+            if runner.control_plane.issuer == issuer:
+                try:
+                    return runner.control_plane.keys()
+                except (ApiError, ApiUnavailable) as error:
+                    log.info("the keys of %s cannot be had: %s", issuer, error)
+        return None
 
     # --- what EKS decides ---
 
@@ -287,26 +294,15 @@ class KubernetesDataPlane:
             # Only callers that came in by an access entry have it; see the authentication webhook.
             canonical = ((spec.get("extra") or {}).get("canonicalArn") or [""])[0]
             assert self._eks is not None
-            rules = {role: self._rules_of(cluster, role) for role in ("admin", "edit", "view")} if canonical else {}
             with self._eks.lock:
                 mode = cluster.description["accessConfig"]["authenticationMode"]
                 entry = entry_of(cluster.access_entries, canonical) if canonical and mode != "CONFIG_MAP" else None
-                policy = allowing_policy(entry, spec, rules.__getitem__) if entry is not None else None
+                policy = allowing_policy(entry, spec) if entry is not None else None
             if policy is None:
                 return {"allowed": False}
             return {"allowed": True, "reason": f"EKS access policy {policy} of {canonical}"}
 
         return review
-
-    def _rules_of(self, cluster: Cluster, role: str) -> list[Rule]:
-        key, now = (self._key(cluster), role), time.monotonic()
-        since, rules = self._rules.get(key, (0.0, []))
-        if not since or now > since + _RULES_SECONDS:
-            client = self._runners[self._key(cluster)].control_plane.client
-            found = client.find(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}") or {}
-            rules = found.get("rules") or []
-            self._rules[key] = (now, rules)
-        return rules
 
 
 def _existing(subnet: Subnet | None, subnet_id: str) -> Subnet:
@@ -333,6 +329,7 @@ def _temporary_folder() -> tuple[Path, IO[str]]:
     for folder in base.iterdir():
         with contextlib.suppress(BlockingIOError, FileNotFoundError), open(folder / "lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            leftovers.end_all(folder)
             for cluster in folder.glob("*/*/"):
                 end_leftovers(cluster)
             shutil.rmtree(folder, ignore_errors=True)

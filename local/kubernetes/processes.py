@@ -52,9 +52,9 @@ class ProcessGroup:
             )
         self._write_note()
 
-    def ended(self) -> str | None:
-        """Return the name of a process that has ended by itself; None when all run."""
-        return next((name for name, process in self._running.items() if process.poll() is not None), None)
+    def ended(self) -> list[str]:
+        """Return the names of the processes that have ended by themselves."""
+        return [name for name, process in self._running.items() if process.poll() is not None]
 
     def stop(self, *gently: str) -> None:
         """End all processes: those named are asked first, so that they can put their data away."""

@@ -79,6 +79,7 @@ class ClusterRunner:
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._ready = threading.Event()
+        self._started = threading.Event()
         self._stopping = threading.Event()
         self._keep_data = True
         # What was last applied, so that a pass without a change costs reads only.
@@ -104,6 +105,10 @@ class ClusterRunner:
     def is_ready(self) -> bool:
         """Whether the control plane serves."""
         return self._ready.is_set()
+
+    def await_start(self, seconds: float) -> bool:
+        """Wait until the control plane serves or cannot be started; return whether either has come."""
+        return self._started.wait(seconds)
 
     @property
     def has_ended(self) -> bool:
@@ -151,6 +156,7 @@ class ClusterRunner:
             if not self._stopping.is_set():
                 self._on_ready()
                 self._ready.set()
+                self._started.set()
             self._pass_until_stopped()
         except (ControlPlaneFailed, OSError) as error:  # a port or a disk that cannot be had
             self._fail(str(error))
@@ -169,6 +175,7 @@ class ClusterRunner:
         # The folder holds the logs, and the cluster is there until somebody deletes it.
         self.control_plane.stop(self._keep_data)
         self.failure = message
+        self._started.set()
         self._stopping.wait()
 
     def _pass_until_stopped(self) -> None:

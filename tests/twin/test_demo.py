@@ -225,7 +225,8 @@ account = kubernetes.core.v1.ServiceAccount("s", metadata={{"name": "naive", "na
 association = aws.eks.PodIdentityAssociation("a", cluster_name={DEMO!r}, namespace="naive", service_account="naive",
     role_arn={stack.outputs()["role_arn"]!r})
 kubernetes.core.v1.Pod("p", metadata={{"name": "naive", "namespace": "naive"}},
-    spec={{"service_account_name": "naive", "containers": [{{"name": "naive", "image": "amazon/aws-cli:2.31.13"}}]}},
+    spec={{"service_account_name": "naive", "containers": [
+        {{"name": "naive", "image": "amazon/aws-cli:2.31.13", "command": ["sleep", "infinity"]}}]}},
     opts=pulumi.ResourceOptions(provider=cluster, depends_on=[account, association]))
 """
     naive = program(tmp_path_factory.mktemp("programs") / "naive", twin, source)

@@ -7,13 +7,18 @@ import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from local.aws.http_server import USAGE_PATH
+from local.kubernetes.pod_identity.api_server import ApiUnavailable
 from local.stack import LocalStack
 from local.twin import Twin, TwinError
 
+from .aws.support import World
+from .kubernetes.support import Kubernetes
 from .workloads_support import program
 
 
@@ -26,7 +31,7 @@ def twin(tmp_path: Path) -> Iterator[Twin]:
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/?Action=GetCallerIdentity&Version=2011-06-15", timeout=5) as response:
+        with urllib.request.urlopen(url + USAGE_PATH, timeout=5) as response:
             return response.status == 200
     except OSError:
         return False
@@ -47,12 +52,30 @@ def test_start_find_stop(twin: Twin) -> None:
     assert not twin.stop()
 
 
+def processes() -> str:
+    return subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
 def test_two_twins_live_side_by_side(twin: Twin, tmp_path: Path) -> None:
     other = Twin(tmp_path / "other", port=0)
     try:
-        assert twin.start() != other.start()
-        other.stop()
+        worlds = [World(twin.start()), World(other.start())]
+        for world in worlds:
+            assert world.subnets and world.cluster_role, "made once, before two threads need them"
+        with ThreadPoolExecutor() as pool:
+            names = list(pool.map(lambda world: world.cluster(), worlds))
+        kept, removed = (Kubernetes(world, name, tmp_path) for world, name in zip(worlds, names, strict=True))
+        namespaces = "/api/v1/namespaces"
+        kept.client().create(namespaces, {"metadata": {"name": "only-here"}})
+        assert removed.client().find(f"{namespaces}/only-here") is None
+        assert str(other.state) in processes()
+        reader = removed.client()
+        other.remove()
+        assert str(other.state) not in processes()
+        with pytest.raises(ApiUnavailable):
+            reader.get(namespaces)
         assert answers(twin.url())
+        assert kept.client().find(f"{namespaces}/only-here") is not None
     finally:
         other.remove()
 

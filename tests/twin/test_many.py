@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components._effective import probe
 from local.stack import LocalStack
 from local.twin import Twin
 
-from .aws.support import World
+from .aws.support import World, client, refused
 from .workloads_support import CLUSTER, new_cluster, outputs, program, steps
 
 KINDS = {
@@ -27,7 +29,8 @@ EFFECTIVE = "eks-pod-identity:index:EffectiveAssociations::many-prod-effective"
 
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
-    twin = Twin(tmp_path_factory.mktemp("many") / "state", port=0, propagation=3)
+    # Long enough for what is not awaited to be too early, however busy the machine is.
+    twin = Twin(tmp_path_factory.mktemp("many") / "state", port=0, propagation=6)
     yield twin
     twin.remove()
 
@@ -94,9 +97,9 @@ def resources(key: str, cluster: str = "prod") -> set[str]:
 
 
 def test_an_agent_that_is_missing_is_said_at_preview(world: World, twin: Twin, folder: Path) -> None:
-    refused = many(folder, twin, workloads(1), '"install": False').pulumi("preview", capture=True, check=False)
-    assert refused.returncode != 0
-    assert f"no add-on eks-pod-identity-agent is found in cluster {CLUSTER}, and install is false" in refused.stdout
+    failed = many(folder, twin, workloads(1), '"install": False').pulumi("preview", capture=True, check=False)
+    assert failed.returncode != 0
+    assert f"no add-on eks-pod-identity-agent is found in cluster {CLUSTER}, and install is false" in failed.stdout
 
 
 def test_all_come_up_and_are_effective_together(world: World, twin: Twin, folder: Path) -> None:
@@ -142,12 +145,12 @@ def test_one_that_does_not_become_effective_is_said_and_awaited_again(world: Wor
     of = workloads(6)
     of["renamed"] = {**of.pop("w0")}
     of["late"] = {**workloads(1)["w0"], "service_account": "late", "ready_timeout": 1}
-    refused = many(folder, twin, of, '"install": False').pulumi(
+    failed = many(folder, twin, of, '"install": False').pulumi(
         "up", "--yes", "--skip-preview", capture=True, check=False
     )
-    assert refused.returncode != 0
-    assert "pods with ServiceAccount late in namespace apps get no credentials 1 s after" in refused.stdout
-    assert "ServiceAccount w1" not in refused.stdout
+    assert failed.returncode != 0
+    assert "pods with ServiceAccount late in namespace apps get no credentials 1 s after" in failed.stdout
+    assert "ServiceAccount w1" not in failed.stdout
     del of["late"]["ready_timeout"]
     stack = many(folder, twin, of, '"install": False')
     assert steps(stack) == {EFFECTIVE: "update"}
@@ -239,3 +242,55 @@ def test_an_add_on_takes_its_association_itself_and_a_target_role_is_reached(
     stack.pulumi("preview", "--expect-no-changes", capture=True)
     stack.pulumi("destroy", "--yes", "--skip-preview", capture=True)
     assert world.eks.list_pod_identity_associations(clusterName=CLUSTER)["associations"] == []
+
+
+def test_a_role_is_shared_by_those_who_are_named_and_by_nobody_else(world: World, twin: Twin, folder: Path) -> None:
+    of = {
+        **workloads(1),
+        # In camelCase, as a stack's configuration may have it.
+        "w1": {"serviceAccount": "w1", "roleOf": "w0"},
+        "other": {"serviceAccount": "w0", "namespace": "other", "roleOf": "w0"},
+    }
+    stack = many(folder, twin, of, '"install": False')
+    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
+    stack.pulumi("preview", "--expect-no-changes", capture=True)
+    stack.pulumi("refresh", "--preview-only", "--expect-no-changes", capture=True)
+    (role,) = (role for role in world.iam.list_roles()["Roles"] if role["RoleName"].startswith("many-"))
+    assert len(role["AssumeRolePolicyDocument"]["Statement"]) == 2
+    # What the cross product would have let in: other/w1, which is given the role by hand.
+    stack.aws("eks", "update-kubeconfig", "--name", CLUSTER, capture=True)
+    stack.run("kubectl", "create", "serviceaccount", "w1", "-n", "other", capture=True)
+    world.eks.create_pod_identity_association(
+        clusterName=CLUSTER, namespace="other", serviceAccount="w1", roleArn=role["Arn"]
+    )
+    for namespace, account in (("apps", "w0"), ("apps", "w1"), ("other", "w0")):
+        assert role["RoleName"] in credentials(world, stack, folder, namespace, account)["assumedRoleUser"]["arn"]
+    with refused("AccessDeniedException"):
+        credentials(world, stack, folder, "other", "w1")
+    # Whoever leaves is trusted no more; nothing else changes but the role's trust.
+    del of["other"]
+    stack = many(folder, twin, of, '"install": False')
+    planned = {name: op for name, op in steps(stack).items() if op != "delete"}
+    assert planned == {"aws:iam/role:Role::many-w0-role": "update", EFFECTIVE: "update"}
+    stack.pulumi("up", "--yes", "--skip-preview", capture=True)
+    stack.pulumi("destroy", "--yes", "--skip-preview", capture=True)
+
+
+def credentials(world: World, stack: LocalStack, folder: Path, namespace: str, account: str) -> Any:
+    """What EKS gives for the token of a pod with a ServiceAccount."""
+    pod = probe(account)
+    pod["metadata"] = {"name": f"of-{account}", "namespace": namespace}
+    file = folder / "pod.json"
+    file.write_text(json.dumps(pod))
+    stack.run("kubectl", "apply", "-f", str(file), capture=True)
+    bound = ("--bound-object-kind", "Pod", "--bound-object-name", pod["metadata"]["name"])
+    command = ("create", "token", account, "-n", namespace, "--audience", "pods.eks.amazonaws.com", *bound)
+    token = stack.run("kubectl", *command, capture=True).stdout.strip()
+    auth = client(world.url, "eks-auth")
+    for _ in range(60):
+        try:
+            return auth.assume_role_for_pod_identity(clusterName=CLUSTER, token=token)
+        except auth.exceptions.ResourceNotFoundException:
+            # An association is known some seconds after its making.
+            time.sleep(0.5)
+    raise AssertionError(f"the association of {namespace}/{account} is not known")

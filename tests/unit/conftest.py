@@ -38,6 +38,8 @@ class Deployment:
     outputs: dict[str, Any] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
     secret_inputs: set[tuple[str, str, str]] = field(default_factory=set)
+    calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    """The functions that were invoked, with their arguments."""
 
     def of_type(self, type_: str) -> list[Registered]:
         return [resource for (of, _), resource in self.resources.items() if of == type_]
@@ -90,6 +92,7 @@ class _Answers(pulumi.runtime.Mocks):
     def __init__(self, preview: bool):
         self.preview = preview
         self.monitor: mocks.MockMonitor
+        self.calls: list[tuple[str, Mapping[str, Any]]]
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         answers: dict[str, dict[str, Any]] = {
@@ -101,6 +104,7 @@ class _Answers(pulumi.runtime.Mocks):
             "aws:eks/getAddon:getAddon": {"arn": "arn:aws:eks:test:addon", "addonVersion": "v1.3.10-eksbuild.2"},
             "aws:eks/getAddonVersion:getAddonVersion": {"version": "v9.9.9-eksbuild.9"},
         }
+        self.calls.append((args.token, args.args))
         return answers[args.token], []
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -149,9 +153,13 @@ class _Monitor(mocks.MockMonitor):
     def __init__(self, answers: _Answers, deployment: Deployment):
         super().__init__(answers)
         answers.monitor = self
+        answers.calls = deployment.calls
         self.deployment = deployment
 
     def RegisterResource(self, request: Any) -> Any:
+        if request.type == "pulumi:pulumi:Stack":
+            # The SDK registers it for the first program of a process only.
+            return super().RegisterResource(request)
         self.deployment.secret_inputs |= {
             (request.type, request.name, prop)
             for prop, value in request.object.fields.items()
@@ -208,6 +216,10 @@ def deploy() -> Iterator[Deploy]:
         return deployment
 
     yield run
+    # A program that ended with an error left the rest of it waiting.
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     asyncio.set_event_loop(None)
 

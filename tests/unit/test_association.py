@@ -13,7 +13,12 @@ ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 NAMESPACE, SERVICE_ACCOUNT = "kubernetes:core/v1:Namespace", "kubernetes:core/v1:ServiceAccount"
 EFFECTIVE = "eks-pod-identity:index:EffectiveAssociation"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/eks-pod-s3-readonly-access"
-POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::demo/*"}],
+    }
+)
 
 
 def program(**args: Any) -> Any:
@@ -148,12 +153,14 @@ def test_an_unknown_role_is_no_error(deploy: Deploy) -> None:
         ({"role_arn": "eks-pod-s3-readonly-access"}, {"role_arn"}),
         ({"session_policy": POLICY}, {"session_policy"}),
         ({"session_policy": "{", "disable_session_tags": True}, {"session_policy"}),
+        ({"session_policy": POLICY.replace("GetObject", "GetObjct"), "disable_session_tags": True}, {"session_policy.Statement[0].Action"}),
         ({"session_policy": POLICY[:-2] + " " * 2048 + "]}", "disable_session_tags": True}, {"session_policy"}),
         ({"namespace": lambda: pulumi.Output.from_input("-"), "role_arn": lambda: pulumi.Output.from_input(Unknown())}, {"namespace"}),
         ({"tags": {"aws:x": "1", "ok": "2"}}, {"tags.aws:x"}),
         ({"create_service_account": False}, {"create_service_account"}),
         ({"service_account": "default"}, {"service_account"}),
         ({"role_arn": "arn:aws:iam::210987654321:role/theirs"}, {"role_arn"}),
+        ({"role_arn": f"arn:aws-cn:iam::{ACCOUNT}:role/theirs"}, {"role_arn"}),
         ({"allow": {"default-service-acount": "none"}}, {"allow.default-service-acount"}),
         ({"create_namespace": "yes", "ready_timeout": 0}, {"create_namespace", "ready_timeout"}),
         ({"pod_security_standard": lambda: pulumi.Output.from_input("strict")}, {"pod_security_standard"}),

@@ -1,5 +1,6 @@
 """The documents against golden files, which show in a review exactly what IAM will be given."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -31,6 +32,17 @@ def test_the_blogs_documents(partition: str) -> None:
         "trust-one-service-account": documents.trust(
             [arn], namespaces=["demo-ns"], service_accounts=["demo-sa"], organization_id="o-a1b2c3d4e5"
         ),
+        "trust-shared": documents.shared_trust(
+            [
+                documents.Subject(arn, "demo-ns", "other-sa"),
+                documents.Subject(arn, "demo-ns", "demo-sa"),
+                documents.Subject(
+                    documents.cluster_arn(partition, PARTITIONS[partition], "210987654321", "staging"),
+                    "staging-ns",
+                    "demo-sa",
+                ),
+            ]
+        ),
         "permissions": documents.permissions(documents.s3_read_only(partition, [f"{DEMO}-*"])),
     }
     for name, document in built.items():
@@ -41,7 +53,7 @@ def test_no_golden_file_is_left_over() -> None:
     assert {f"{path.parent.name}/{path.stem}" for path in GOLDEN.rglob("*.json")} == {
         f"{partition}/{name}"
         for partition in PARTITIONS
-        for name in ("trust", "trust-one-service-account", "permissions")
+        for name in ("trust", "trust-one-service-account", "trust-shared", "permissions")
     }
 
 
@@ -61,6 +73,54 @@ def test_the_order_of_the_arguments_is_not_part_of_a_document(arns: list[str], r
     shuffled = list(arns)
     random.shuffle(shuffled)
     assert documents.to_json(documents.trust(arns)) == documents.to_json(documents.trust(shuffled))
+
+
+subjects = st.builds(
+    lambda cluster, namespace, account: documents.Subject(
+        documents.cluster_arn("aws", "eu-west-1", f"{cluster:012}", f"c{cluster}"), f"n{namespace}", f"s{account}"
+    ),
+    *[st.integers(0, 3)] * 3,
+)
+
+
+def products(document: documents.Document) -> list[tuple[frozenset[str], ...]]:
+    """The clusters, namespaces and ServiceAccounts of each statement of a trust."""
+
+    def listed(value: str | list[str]) -> frozenset[str]:
+        return frozenset([value] if isinstance(value, str) else value)
+
+    found = []
+    for statement in document["Statement"]:
+        equals = statement["Condition"]["StringEquals"]
+        arns = listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+        assert listed(equals["aws:SourceAccount"]) == {arn.split(":")[4] for arn in arns}
+        tags = ("namespace", "service-account")
+        found.append((arns, *(listed(equals[f"aws:RequestTag/kubernetes-{tag}"]) for tag in tags)))
+    return found
+
+
+@given(st.lists(subjects, max_size=24), st.randoms())
+def test_a_shared_trust_is_for_just_those_who_share_it(shared: list[documents.Subject], random) -> None:
+    document = documents.shared_trust(shared)
+    found = products(document)
+    trusted = [subject for product in found for subject in itertools.product(*product)]
+    assert set(trusted) == set(shared)
+    assert len(trusted) == len(set(trusted))
+    assert len(found) <= len({subject[1:] for subject in shared})
+    # No two statements could be one.
+    for one, other in itertools.combinations(found, 2):
+        assert sum(mine != theirs for mine, theirs in zip(one, other, strict=True)) > 1
+    shuffled = list(shared)
+    random.shuffle(shuffled)
+    assert documents.to_json(documents.shared_trust(shuffled)) == documents.to_json(document)
+
+
+@given(*[st.sets(st.integers(0, 5), min_size=1)] * 3)
+def test_all_combinations_are_one_statement(clusters: set[int], namespaces: set[int], accounts: set[int]) -> None:
+    arns = [documents.cluster_arn("aws", "eu-west-1", "123456789012", f"c{n}") for n in clusters]
+    parts = ([f"n{n}" for n in namespaces], [f"s{n}" for n in accounts])
+    shared = [documents.Subject(*subject) for subject in itertools.product(arns, *parts)]
+    assert documents.shared_trust(shared) == documents.trust(arns, namespaces=parts[0], service_accounts=parts[1])
 
 
 @given(st.text())

@@ -1,5 +1,6 @@
 """What may be said of workloads: tables of what is found, defaults and their precedence, and properties that hold."""
 
+import json
 from typing import Any
 
 import pulumi
@@ -15,6 +16,7 @@ CLUSTERS = ["prod", "test"]
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/pods"
 TARGET = "arn:aws:iam::444455556666:role/data"
 READ = [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::data/*"}]
+SESSION_POLICY = json.dumps({"Version": "2012-10-17", "Statement": READ})
 SHOP = {"namespace": "shop", "service_account": "cart"}
 ZONES = {"hosted_zone_arns": ["arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"]}
 
@@ -49,7 +51,7 @@ def of_one(**workload: Any) -> set[tuple[str, str]]:
         {"statements": READ, "create_service_account": False},
         {"statements": READ, "namespace": "kube-system"},
         {"statements": READ, "former_name": "old"},
-        {"statements": READ, "disable_session_tags": True, "session_policy": '{"Statement":[]}'},
+        {"statements": READ, "disable_session_tags": True, "session_policy": SESSION_POLICY},
         {"statements": Later()},
         {"role_arn": Later()},
         {"statements": READ, "tags": {"a": Later()}},
@@ -83,7 +85,7 @@ def test_what_is_right(workload: dict[str, Any]) -> None:
         ({"statements": READ, "service_account": None}, {("workload", "service_account")}),
         ({"statements": READ, "service_account": Later()}, {("workload-plain", "service_account")}),
         ({"preset": Later()}, {("workload-plain", "preset"), ("preset-name", "preset")}),
-        ({"statements": READ, "session_policy": '{"Statement":[]}'}, {("session-policy-tags", "session_policy")}),
+        ({"statements": READ, "session_policy": SESSION_POLICY}, {("session-policy-tags", "session_policy")}),
         ({"statements": READ, "tags": "team"}, {("tags", "tags")}),
         ({"statements": READ, "tags": {1: "a"}}, {("tags", "tags.1")}),
         ({"managed_policy_arns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, {("managed_policy_arns", "managed_policy_arns")}),

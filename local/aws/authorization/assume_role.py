@@ -36,12 +36,14 @@ class StsError(Exception):
 
 @dataclass(frozen=True)
 class Assumption:
-    """What is asked of AssumeRole.
+    """What is asked of AssumeRole, or of its like for those who are no principals of AWS.
 
     Attributes:
         seconds: how long the session is to last; the service's default when None.
         fixed_seconds: whether the duration is given by an AWS service, which the role's maximum does not bind.
         source: context keys that a service sets when it acts for somebody, such as ``aws:SourceArn``.
+        action: the permission that it takes.
+        federation: condition keys about a stranger that his session keeps.
     """
 
     role_arn: str
@@ -55,6 +57,8 @@ class Assumption:
     external_id: str | None = None
     source_identity: str | None = None
     source: Mapping[str, Value | None] = field(default_factory=dict)
+    action: str = "sts:AssumeRole"
+    federation: Mapping[str, Value] | None = None
 
 
 class RoleAssumption:
@@ -106,6 +110,8 @@ class RoleAssumption:
                 policy=wanted.policy,
                 policy_arns=wanted.policy_arns,
                 source_identity=_source_identity(caller.session) or wanted.source_identity,
+                provider=caller.principal.provider if caller.principal.kind is Kind.FEDERATED else None,
+                federation=wanted.federation,
             )
         )
 
@@ -135,7 +141,7 @@ class RoleAssumption:
                 **wanted.source,
             }
         )
-        actions = ["sts:AssumeRole"]
+        actions = [wanted.action]
         if tags:
             actions.append("sts:TagSession")
         if wanted.source_identity is not None or _source_identity(caller.session) is not None:
@@ -146,14 +152,20 @@ class RoleAssumption:
             if role is None:
                 # Whether there is no such role or no permission is not told.
                 who = f"User: {caller.principal.arn} is not authorized to perform: {action}"
-                raise StsError("AccessDenied", f"{who} on resource: {wanted.role_arn}", 403)
+                raise _denied(caller, action, f"{who} on resource: {wanted.role_arn}")
             try:
                 trust = Policies.trust(role.trust_policy(), caller.policies)
             except MalformedPolicy as error:
                 raise StsError("AccessDenied", f"The trust policy of {role.arn} cannot be read: {error}", 403) from None
             decision = evaluate(request, trust)
             if not decision.allowed:
-                raise StsError("AccessDenied", denial_message(request, decision), 403)
+                raise _denied(caller, action, denial_message(request, decision))
+
+
+def _denied(caller: Caller, action: str, message: str) -> StsError:
+    """Return a denial; strangers are not told whose policy it is of."""
+    stranger = caller.principal.kind is Kind.FEDERATED
+    return StsError("AccessDenied", f"Not authorized to perform {action}" if stranger else message, 403)
 
 
 def _source_identity(session: Session | None) -> str | None:

@@ -129,6 +129,13 @@ class Directory:
         with self.lock_of("iam"):
             return self._managed_policy(arn)
 
+    def audiences(self, provider: str) -> frozenset[str] | None:
+        """Return the client ids of the OpenID Connect provider with this ARN; None when there is no such provider."""
+        with self.lock_of("iam"):
+            backend = self._backend_of(provider)
+            found = backend.open_id_providers.get(provider) if backend else None
+            return None if found is None else frozenset(found.client_id_list)
+
     def find_arn(self, kind: str, name: str, account: str, partition: str) -> str | None:
         """Return the ARN, which holds the path, of a user, role, group, policy or instance profile by name."""
         collections = {

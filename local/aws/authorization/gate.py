@@ -7,8 +7,12 @@ pay a look at the key and no more. A key of twelve digits is the root user of th
 that roles of a second account can be made, for a role of the first to assume. On AWS the root user may not
 assume roles; here it may those that trust its account, because it stands for the account's administrators.
 
-Requests that are not signed are refused by EKS Auth; the others go on to moto, which answers them as AWS answers
-anonymous ones.
+Requests that are not signed are nobody's. S3 asks the bucket's policy and the access control lists about them, and
+no policy of anybody's; every other service refuses them, but for the few operations that AWS answers to everybody.
+What is none of AWS's, such as moto's own API, goes on as it is.
+
+What goes on to moto goes on as it was judged: moto is told account, service and operation, and guesses nothing
+from a request that could be read in two ways.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/intro-structure.html
 """
@@ -37,10 +41,12 @@ from .policy import MalformedPolicy, Policy
 from .principals import Kind, Principal
 from .refusals import Reason, Refusal, render, render_sts
 from .resources import Resources
-from .s3 import S3Request
+from .s3 import Need, S3Request, acl_statements
 from .sessions import Sessions
-from .signature import Signed, old_signature_key, read_signature, verify
+from .signature import Signed, other_signature_key, read_signature, verify
 from .sts import Sts
+from .unsigned import operation_for_everybody, service_of
+from .web_identity import IssuerKeys, WebIdentities
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +54,10 @@ log = logging.getLogger(__name__)
 _USER_KEY = re.compile(r"[AL]KIA[A-Z0-9]{16}")
 _SESSION_KEY = re.compile(r"[AL]SIA[A-Z0-9]{16}")
 _ACCOUNT = re.compile(r"\d{12}")
-# How moto is told the account; the mended `get_current_account` reads it.
+# How moto is told the account and, of those who may not do everything, the operation: the mended
+# `get_current_account` and `_get_action` read them.
 ACCOUNT_HEADER = "HTTP_X_MOTO_ACCOUNT_ID"
+OPERATION_HEADER = "HTTP_X_TWIN_OPERATION"
 # STS answers these without asking for a permission, or asks for itself.
 _FREE = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
 # Operations that hand a role to a service: the parameter that names it, and the service.
@@ -72,6 +80,7 @@ class Gate:
         account: the endpoint's account.
         lock_of: returns the lock that serialises one of moto's services.
         eks: EKS, for the ARNs and tags of its resources.
+        issuer_keys: returns the keys of issuers of identity tokens.
         organization: id of the organization that the account belongs to, if any.
 
     Attributes:
@@ -80,7 +89,14 @@ class Gate:
         pod_identity: issues credentials to pods, for EKS Auth.
     """
 
-    def __init__(self, account: str, lock_of: LockOf, eks: EksService, organization: str | None = None) -> None:
+    def __init__(
+        self,
+        account: str,
+        lock_of: LockOf,
+        eks: EksService,
+        issuer_keys: IssuerKeys,
+        organization: str | None = None,
+    ) -> None:
         self._account = account
         self._eks = eks
         self._organization = organization
@@ -88,7 +104,7 @@ class Gate:
         self.sessions = Sessions(self.directory)
         assumption = RoleAssumption(self.directory, self.sessions, organization)
         self.pod_identity = PodIdentitySessions(assumption, self.sessions, organization)
-        self._sts = Sts(assumption, self.sessions)
+        self._sts = Sts(assumption, self.sessions, WebIdentities(self.directory, issuer_keys))
         self._resources = Resources(self.directory, self._eks_arn)
 
     def answer(
@@ -109,20 +125,14 @@ class Gate:
             query: the raw query string.
             body: the whole body.
             access_key: who signed it; empty when nobody did.
-            service: the service that it is signed for.
+            service: the service that it is for; empty when it is for none of AWS's.
             region: the region that it is signed for.
         """
         environ.pop(ACCOUNT_HEADER, None)
-        if not access_key:
-            old = old_signature_key(environ.get("HTTP_AUTHORIZATION", ""), query)
-            if old is None and service == "eks-auth":
-                # It goes by its path. A pod's token alone is worth nothing there: its agent asks as the node.
-                return render(HttpRequest.of(environ, raw_path, query, body, service, region), Refusal(Reason.UNSIGNED))
-            if old is None or not (_USER_KEY.fullmatch(old) or _SESSION_KEY.fullmatch(old)):
-                return None
-            http = HttpRequest.of(environ, raw_path, query, body, service or "s3", region)
-            return render(http, Refusal(Reason.OLD_SIGNATURE))
-        if not (_USER_KEY.fullmatch(access_key) or _SESSION_KEY.fullmatch(access_key)):
+        environ.pop(OPERATION_HEADER, None)
+        if not service:
+            return None
+        if access_key and not (_USER_KEY.fullmatch(access_key) or _SESSION_KEY.fullmatch(access_key)):
             if _ACCOUNT.fullmatch(access_key):
                 environ[ACCOUNT_HEADER] = access_key
             if service != "sts":
@@ -142,6 +152,11 @@ class Gate:
             log.exception("authorizing %s %s failed", http.method, raw_path)
             return render(http, Refusal(Reason.FAULT))
 
+    def service_of(self, http: HttpRequest) -> str:
+        """Return the service that a request is for when its signature does not say; empty when none of AWS's."""
+        with self.directory.lock_of("s3"):
+            return service_of(http, lambda name: self._find_bucket(name) is not None)
+
     def caller(self, access_key: str, region: str) -> Caller:
         """Return who an access key belongs to, without looking at any signature.
 
@@ -151,21 +166,27 @@ class Gate:
         return self._known(access_key, partition_of_region(region))[0]
 
     def _answer(self, http: HttpRequest, access_key: str, environ: dict[str, Any]) -> HttpReply | None:
-        caller, secret = self._known(access_key, partition_of_region(http.region))
+        caller, secret = Caller(Principal.anonymous()), None
+        if access_key:
+            caller, secret = self._known(access_key, partition_of_region(http.region))
         if secret is not None:
             self._authenticate(http, caller, secret)
-        if caller.principal.account != self._account:
+        if caller.principal.account not in ("", self._account):
             environ[ACCOUNT_HEADER] = caller.principal.account
         now = dt.datetime.now(dt.UTC)
         keys = request_keys(http.region, now, http.headers)
         if http.service == "s3":
             self._authorize_s3(S3Request.read(http), caller, keys)
             return None
-        operation = read_operation(http)
+        operation = read_operation(http) if access_key else operation_for_everybody(http)
+        if not access_key and operation is None:
+            raise Refusal(Reason.UNSIGNED)
         if operation is not None and operation.prefix == "sts" and self._sts.answers(operation.name, caller):
             return self._sts.answer(operation.name, http.form(), caller, http.region, keys)
-        if not caller.is_operator:
+        if access_key and not caller.is_operator:
             self._authorize(operation, http, caller, keys)
+        if operation is not None and not caller.is_operator:
+            environ[OPERATION_HEADER] = operation.name
         return None
 
     # --- who calls ---
@@ -190,7 +211,9 @@ class Gate:
     @staticmethod
     def _authenticate(http: HttpRequest, caller: Caller, secret: str) -> None:
         signed: Signed | None = read_signature(http.headers, http.query)
-        if signed is None:
+        if signed is None and other_signature_key(http.headers, http.form(), http.body) is not None:
+            raise Refusal(Reason.OLD_SIGNATURE)
+        if signed is None or signed.service != http.service:
             raise Refusal(Reason.BAD_SIGNATURE)
         now = dt.datetime.now(dt.UTC)
         if caller.session is not None:
@@ -243,9 +266,12 @@ class Gate:
             self._decide(caller, "iam:PassRole", role, passing)
 
     def _authorize_s3(self, request: S3Request, caller: Caller, keys: Mapping[str, Value | None]) -> None:
-        own = {**keys, **request.keys()}
+        if request.http.method in ("GET", "HEAD", "DELETE") and request.http.body:
+            # None of these has a body, out of which moto would read other parameters than those that are judged.
+            raise Refusal(Reason.DENIED, f"A {request.http.method} request has no body.")
+        own = {**keys, **request.keys(caller.principal.kind is not Kind.ANONYMOUS)}
         for need in request.needs(partition_of_region(request.http.region)):
-            policy, owner, tags = self._bucket(need.bucket, need.key)
+            policy, owner, tags = self._bucket(need, caller.principal)
             more = {**own, **tag_keys("s3:ExistingObjectTag", tags), "s3:ResourceAccount": owner}
             self._decide(caller, need.action, need.resource, more, policy, owner=owner)
 
@@ -267,27 +293,41 @@ class Gate:
         policies = replace(caller.policies, resource=resource_policy, resource_must_allow=required)
         decision = evaluate(request, policies)
         if not decision.allowed:
+            if caller.principal.kind is Kind.ANONYMOUS:
+                raise Refusal(Reason.UNSIGNED)  # Strangers are not told which policy it was.
             raise Refusal(Reason.DENIED, denial_message(request, decision, action.startswith("s3:")))
 
     # --- what is known of resources ---
 
-    def _bucket(self, bucket: str, key: str) -> tuple[Policy | None, str | None, dict[str, str]]:
-        """Return a bucket's policy, its owner, and the tags of an object in it."""
-        if not bucket:
-            return None, None, {}
+    def _find_bucket(self, name: str) -> tuple[Any, Any] | None:
+        """Return a bucket and the backend that has it, or None; buckets' names are those of all accounts."""
+        if not name:
+            return None
         from moto.s3.models import s3_backends
 
         with self.directory.lock_of("s3"):
             for account in list(s3_backends):
                 for backend in list(s3_backends[account].values()):
-                    found = backend.buckets.get(bucket)
-                    if found is None:
-                        continue
-                    policy = Policy.parse(found.policy.decode(), bucket) if found.policy else None
-                    item = found.keys.get(key) if key else None
-                    tags = backend.tagger.get_tag_dict_for_resource(item.arn) if item is not None else {}
-                    return policy, found.account_id, tags
-        return None, None, {}
+                    if (found := backend.buckets.get(name)) is not None:
+                        return backend, found
+        return None
+
+    def _bucket(self, need: Need, principal: Principal) -> tuple[Policy | None, str | None, dict[str, str]]:
+        """Return what a bucket grants and forbids, its owner, and the tags of the object that is needed."""
+        with self.directory.lock_of("s3"):
+            found = self._find_bucket(need.bucket)
+            if found is None:
+                return None, None, {}
+            backend, bucket = found
+            item = backend.get_object(need.bucket, need.key, need.version) if need.key else None
+            statements = Policy.parse(bucket.policy.decode()).statements if bucket.policy else ()
+            block = bucket.public_access_block
+            if block is not None and block.restrict_public_buckets and principal.kind is Kind.ANONYMOUS:
+                # What is granted to everybody is then for the bucket's own account.
+                statements = tuple(statement for statement in statements if not statement.allows)
+            tags = backend.tagger.get_tag_dict_for_resource(item.arn) if item is not None else {}
+            policy = Policy(need.bucket, (*statements, *acl_statements(bucket, item, need.resource)))
+            return policy, bucket.account_id, tags
 
     def _resource_policy(self, prefix: str, resource: str, region: str) -> tuple[Policy | None, bool]:
         """Return a resource's policy, and whether access needs its consent."""

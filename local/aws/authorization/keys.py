@@ -52,7 +52,8 @@ def caller_keys(caller: Caller, organization: str | None = None) -> dict[str, Va
     principal, session = caller.principal, caller.session
     service = principal.kind is Kind.SERVICE
     return {
-        "aws:PrincipalArn": None if service else principal.policy_arn,
+        # Services and strangers, who have no account, have no ARN either.
+        "aws:PrincipalArn": principal.policy_arn if principal.account else None,
         "aws:PrincipalAccount": principal.account or None,
         "aws:PrincipalOrgID": organization if principal.account else None,
         "aws:PrincipalType": _TYPES.get(principal.kind),
@@ -65,6 +66,7 @@ def caller_keys(caller: Caller, organization: str | None = None) -> dict[str, Va
         "aws:MultiFactorAuthPresent": False if session else None,
         "aws:SourceIdentity": session.source_identity if session else None,
         "aws:ViaAWSService": False,
+        **(session.federation or {} if session else {}),
         **tag_keys("aws:PrincipalTag", principal.tags),
     }
 

@@ -5,14 +5,16 @@ https://smithy.io/2.0/aws/protocols/index.html
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..protocol import CommonError, Router, operations_of, parse_request
+from ..protocol import CommonError, Router, operations_of, parse_request, service_model
 
 # Services are signed for under one name, modelled by botocore under a second and named in policies by a third.
 _MODEL_NAMES = {"elasticfilesystem": "efs", "aps": "amp", "ses": "sesv2"}
@@ -58,12 +60,31 @@ class HttpRequest:
             headers["content-type"] = content_type
         return HttpRequest(environ["REQUEST_METHOD"], raw_path, query, headers, body, service, region)
 
-    def form(self) -> dict[str, str]:
+    @property
+    def content(self) -> bytes:
+        """The body as services read it: unpacked, where a client has packed it."""
+        if self.headers.get("content-encoding") != "gzip":
+            return self.body
+        try:
+            return gzip.decompress(self.body)
+        except (OSError, EOFError, zlib.error):
+            return b""  # The service itself will refuse it.
+
+    @property
+    def carries_form(self) -> bool:
+        """Whether the body is a form of the query protocol."""
+        return self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+    def parameters(self) -> list[tuple[str, str]]:
         """Return the parameters of the query protocol, from the query string and the body."""
-        given = dict(parse_qsl(self.query, keep_blank_values=True))
-        if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            given.update(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+        given = parse_qsl(self.query, keep_blank_values=True)
+        if self.carries_form:
+            given += parse_qsl(self.content.decode("utf-8", "replace"), keep_blank_values=True)
         return given
+
+    def form(self) -> dict[str, str]:
+        """Return the parameters of the query protocol by name."""
+        return dict(self.parameters())
 
 
 @dataclass(frozen=True)
@@ -91,37 +112,64 @@ def iam_prefix(service: str) -> str:
 
 
 def read_operation(http: HttpRequest) -> Operation | None:
-    """Return the operation that a request of any service but S3 calls; None when it cannot be told."""
+    """Return the operation that a request of any service but S3 calls; None when it cannot be told.
+
+    It is read only where the service's own protocol has it: what stands where another has it must not be judged.
+    """
     prefix = iam_prefix(http.service)
-    if target := http.headers.get("x-amz-target"):
-        return Operation(prefix, target.rpartition(".")[2], _json(http.body))
+    described = _description(http.service)
+    # Some names stand for services of several protocols; those without paths are all at the root.
+    if http.raw_path != "/" and described.get("protocol", "rest").startswith("rest"):
+        return _read_rest(prefix, http) if described else None
+    if "x-amz-target" in http.headers and (not described or "targetPrefix" in described):
+        return Operation(prefix, http.headers["x-amz-target"].rpartition(".")[2], _json(http.content))
     form = http.form()
-    if "Action" in form:
-        return Operation(prefix, form["Action"], nested(form))
-    model = _MODEL_NAMES.get(http.service, http.service)
-    try:
-        router = _router(model)
-    except LookupError:
-        return None
-    found = router.match(http.method, http.raw_path)
+    # Of a parameter that is given twice, or in a body of another kind, the service may read another value.
+    plain = len(form) == len(http.parameters()) and (http.carries_form or not http.body)
+    return Operation(prefix, form["Action"], nested(form)) if plain and "Action" in form else None
+
+
+def _read_rest(prefix: str, http: HttpRequest) -> Operation | None:
+    found = route(http.service, http)
     if found is None:
         return None
     name, labels = found
     try:
-        params = parse_request(operations_of(model)[name], labels, http.query, http.headers, http.body)
+        operation = operations_of(_model(http.service))[name]
+        params = parse_request(operation, labels, http.query, http.headers, http.content)
     except CommonError:
         params = dict(labels)  # The service itself will refuse a body that cannot be read.
     return Operation(prefix, name, params)
 
 
+def route(service: str, http: HttpRequest) -> tuple[str, dict[str, str]] | None:
+    """Return the operation of a REST service at a request's method and path, and its decoded path labels, or None."""
+    return _router(service).match(http.method, http.raw_path)
+
+
+def must_be_signed(service: str, operation: str) -> bool:
+    """Tell whether AWS wants an operation's requests signed; so it does of any that is not known."""
+    known = operations_of(_model(service)).get(operation) if _description(service) else None
+    return known is None or known.signed
+
+
 @cache
-def _router(model: str) -> Router:
+def _router(service: str) -> Router:
+    return Router(operations_of(_model(service)))
+
+
+def _model(service: str) -> str:
+    return _MODEL_NAMES.get(service, service)
+
+
+def _description(service: str) -> Mapping[str, Any]:
+    """Return what botocore's model says of a service as a whole; nothing when there is no such model."""
     from botocore.exceptions import UnknownServiceError
 
     try:
-        return Router(operations_of(model))
-    except UnknownServiceError as error:
-        raise LookupError(model) from error
+        return service_model(_model(service)).metadata
+    except UnknownServiceError:
+        return {}
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -73,6 +73,21 @@ class Principal:
         """Return an AWS service, such as ``pods.eks.amazonaws.com``."""
         return Principal(Kind.SERVICE, name)
 
+    @staticmethod
+    def anonymous() -> Principal:
+        """Return who makes requests that nobody signed."""
+        return Principal(Kind.ANONYMOUS, "anonymous", user_id="anonymous")
+
+    @staticmethod
+    def federated(provider: str, subject: str) -> Principal:
+        """Return somebody for whom an identity provider vouches.
+
+        Args:
+            provider: the provider's ARN.
+            subject: what the provider calls him.
+        """
+        return Principal(Kind.FEDERATED, subject, provider=provider)
+
     @property
     def policy_arn(self) -> str:
         """The ARN that conditions on ``aws:PrincipalArn`` compare: of a role session, the role's."""

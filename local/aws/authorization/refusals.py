@@ -106,7 +106,11 @@ def render(http: HttpRequest, refusal: Refusal) -> HttpReply:
     """Return the reply with which a service refuses a request."""
     if http.service == "s3":
         status, code, message = _S3[refusal.reason]
-        return _s3(http, status, code, refusal.message or message)
+        reply = _s3(http, status, code, refusal.message or message)
+        if refusal.reason is Reason.UNSIGNED:
+            # It may be for a REST service that cannot be told from S3, whose clients look for the code here.
+            reply.headers["x-amzn-ErrorType"] = _JSON[refusal.reason][1]
+        return reply
     if http.service == "ec2":
         status, code, message = _EC2[refusal.reason]
         if refusal.reason is Reason.DENIED:

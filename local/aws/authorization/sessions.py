@@ -12,13 +12,13 @@ import base64
 import datetime as dt
 import secrets
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .context import Value
 from .directory import Directory
 from .evaluator import Policies
-from .patterns import account_of
 from .policy import Policy
 from .principals import Kind, Principal
 
@@ -40,6 +40,8 @@ class Session:
         transitive: those keys of them that pass on when the session assumes another role.
         policy: the inline session policy.
         policy_arns: managed session policies.
+        provider: of a session of somebody for whom an identity provider vouched: the provider.
+        federation: the condition keys that AWS keeps about him, such as ``<issuer>:sub``.
     """
 
     kind: Kind
@@ -55,6 +57,7 @@ class Session:
     policy_arns: tuple[str, ...] = ()
     source_identity: str | None = None
     provider: str | None = None
+    federation: Mapping[str, Value] | None = None
     issued: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     access_key_id: str = field(default_factory=lambda: "ASIA" + "".join(secrets.choice(_ALPHABET) for _ in range(16)))
     secret_access_key: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(30)).decode())
@@ -109,8 +112,7 @@ class Sessions:
     def find(self, access_key: str, partition: str) -> Session | None:
         """Return the session with this access key, also one that expired lately, or None."""
         with self._directory.lock_of("sts"):
-            found = self._issued(partition).get(access_key)
-            return found or self._issued_by_moto(access_key, partition)
+            return self._issued(partition).get(access_key)
 
     def current(self) -> list[dict[str, Any]]:
         """Return the sessions that last, the oldest first: who, with which tags, until when; nothing secret."""
@@ -168,25 +170,6 @@ class Sessions:
 
     def _issued(self, partition: str) -> dict[str, Session]:
         return _backend(self._directory.account, partition).__dict__.setdefault("issued_sessions", {})
-
-    def _issued_by_moto(self, access_key: str, partition: str) -> Session | None:
-        """Return a session that moto issued itself, as for AssumeRoleWithWebIdentity."""
-        for assumed in _backend(self._directory.account, partition).assumed_roles:
-            if assumed.access_key_id == access_key:
-                return Session(
-                    Kind.ROLE_SESSION,
-                    account_of(assumed.role_arn) or assumed.account_id,
-                    partition,
-                    assumed.role_arn,
-                    assumed.user_id.partition(":")[0],
-                    assumed.expiration.replace(tzinfo=dt.UTC),
-                    name=assumed.session_name,
-                    policy=assumed.policy or None,
-                    access_key_id=assumed.access_key_id,
-                    secret_access_key=assumed.secret_access_key,
-                    session_token=assumed.session_token,
-                )
-        return None
 
 
 def _same(role: Any, session: Session) -> bool:

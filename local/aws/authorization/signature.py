@@ -18,6 +18,9 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 # https://github.com/kubernetes-sigs/aws-iam-authenticator#api-authorization-from-outside-a-cluster
 _STS_LIFETIME = dt.timedelta(minutes=15)
 _UNRESERVED = "-_.~"
+# The field of a form that uploads to S3 in which its signature names the key.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-post-example.html
+_FORM_FIELD = re.compile(rb'name="(?:x-amz-credential|AWSAccessKeyId)"\r\n\r\n([^\r\n/]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,24 @@ class Signed:
         return self.expires is not None and now > begin + dt.timedelta(seconds=self.expires)
 
 
-def old_signature_key(authorization: str, query: str) -> str | None:
-    """Return the access key of a request that is signed with version 2, or None."""
+def other_signature_key(headers: Mapping[str, str], form: Mapping[str, str], body: bytes) -> str | None:
+    """Return the access key of a request that is signed in a way that is not verified here, or None.
+
+    That is with version 2, or by the policy of a form that uploads to S3.
+
+    Args:
+        headers: by lower-case name.
+        form: the parameters in the query string and in a form of the body.
+        body: the whole body.
+    """
+    authorization = headers.get("authorization", "")
     if authorization.startswith("AWS "):
         return authorization[4:].partition(":")[0]
-    return dict(parse_qsl(query)).get("AWSAccessKeyId") if "AWSAccessKeyId=" in query else None
+    if "AWSAccessKeyId" in form:
+        return form["AWSAccessKeyId"]
+    if headers.get("content-type", "").startswith("multipart/form-data") and (found := _FORM_FIELD.search(body)):
+        return found[1].decode("latin-1")
+    return None
 
 
 def read_signature(headers: Mapping[str, str], query: str) -> Signed | None:

@@ -1,6 +1,6 @@
 """STS's operations that issue sessions or ask who calls, spoken in the query protocol.
 
-moto answers the rest of STS; sessions are issued here because what they may do is decided here.
+Sessions are issued here because what they may do is decided here; moto answers nothing that issues any.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html
 https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
@@ -19,31 +19,37 @@ from ..protocol import HttpReply, operations_of, violations
 from .assume_role import Assumption, RoleAssumption, StsError
 from .context import Value
 from .keys import Caller
+from .patterns import account_of
 from .principals import Kind
 from .sessions import Session, Sessions
+from .web_identity import WebIdentities
 
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _ACCOUNT_SECONDS = 43_200
 _ROOT_SECONDS = 3_600
+# Characters of policies and tags that STS packs into a session's token at most, here without packing them.
+_PACKED_CHARACTERS = 2_048
 
 
 class Sts:
-    """Answers AssumeRole, GetSessionToken and, for sessions, GetCallerIdentity.
+    """Answers all of STS but what moto knows as well: GetCallerIdentity of users, and GetAccessKeyInfo.
 
     Args:
         assumption: what issues role sessions.
         sessions: where sessions are remembered.
+        web_identities: judges tokens of identity providers.
     """
 
-    def __init__(self, assumption: RoleAssumption, sessions: Sessions) -> None:
+    def __init__(self, assumption: RoleAssumption, sessions: Sessions, web_identities: WebIdentities) -> None:
         self._assumption = assumption
         self._sessions = sessions
+        self._web_identities = web_identities
 
     def answers(self, operation: str, caller: Caller) -> bool:
         """Tell whether an operation of a caller is answered here, not by moto."""
         if operation == "GetCallerIdentity":
             return caller.session is not None
-        return operation in ("AssumeRole", "GetSessionToken")
+        return operation in operations_of("sts") and operation != "GetAccessKeyInfo"
 
     def answer(
         self, operation: str, form: Mapping[str, str], caller: Caller, region: str, keys: Mapping[str, Value | None]
@@ -66,12 +72,16 @@ class Sts:
             raise StsError("ValidationError", f"1 validation error detected: {problem}")
         if operation == "AssumeRole":
             result = self._assume_role(params, caller, keys)
+        elif operation == "AssumeRoleWithWebIdentity":
+            result = self._assume_role_with_web_identity(params, keys)
         elif operation == "GetSessionToken":
             result = self._get_session_token(params, caller, region)
-        else:
+        elif operation == "GetCallerIdentity":
             assert caller.session is not None
             session = caller.session
             result = {"UserId": session.user_id, "Account": session.account_id, "Arn": session.arn}
+        else:
+            raise StsError("InvalidAction", f"{operation} is not offered by the local endpoint")
         return _render(operation, result)
 
     def _assume_role(
@@ -82,28 +92,51 @@ class Sts:
             raise StsError(
                 "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive."
             )
-        session = self._assumption.assume(
-            caller,
-            Assumption(
-                params["RoleArn"],
-                params["RoleSessionName"],
-                params.get("DurationSeconds"),
-                tags=dict(tags),
-                transitive=frozenset(params.get("TransitiveTagKeys", ())),
-                policy=params.get("Policy"),
-                policy_arns=tuple(item["arn"] for item in params.get("PolicyArns", ())),
-                external_id=params.get("ExternalId"),
-                source_identity=params.get("SourceIdentity"),
-            ),
-            keys,
+        wanted = Assumption(
+            params["RoleArn"],
+            params["RoleSessionName"],
+            params.get("DurationSeconds"),
+            tags=dict(tags),
+            transitive=frozenset(params.get("TransitiveTagKeys", ())),
+            policy=params.get("Policy"),
+            policy_arns=_policy_arns(params),
+            external_id=params.get("ExternalId"),
+            source_identity=params.get("SourceIdentity"),
         )
-        result: dict[str, Any] = {
-            "Credentials": session.credentials(),
-            "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
+        return _assumed(self._assumption.assume(caller, wanted, keys), wanted)
+
+    def _assume_role_with_web_identity(
+        self, params: Mapping[str, Any], keys: Mapping[str, Value | None]
+    ) -> dict[str, Any]:
+        if (provider := params.get("ProviderId")) is not None:
+            # Tokens of OAuth prove nothing by themselves: their issuer would have to be asked.
+            raise StsError("IDPCommunicationError", f"{provider} cannot be reached from the local endpoint")
+        role_arn = params["RoleArn"]
+        account = account_of(role_arn)
+        if not account:
+            raise StsError("ValidationError", "Request ARN is invalid")
+        identity = self._web_identities.of(params["WebIdentityToken"], account, role_arn.split(":")[1])
+        wanted = Assumption(
+            role_arn,
+            params["RoleSessionName"],
+            params.get("DurationSeconds"),
+            tags=identity.tags,
+            transitive=identity.transitive,
+            policy=params.get("Policy"),
+            policy_arns=_policy_arns(params),
+            source_identity=identity.source_identity,
+            source=identity.keys,
+            action="sts:AssumeRoleWithWebIdentity",
+            federation=identity.lasting,
+        )
+        # Who signed the call, if anybody did, does not matter: the token is who asks.
+        session = self._assumption.assume(Caller(identity.principal), wanted, keys)
+        return {
+            **_assumed(session, wanted),
+            "SubjectFromWebIdentityToken": identity.subject,
+            "Provider": identity.principal.provider,
+            "Audience": identity.audience,
         }
-        if session.source_identity is not None:
-            result["SourceIdentity"] = session.source_identity
-        return result
 
     def _get_session_token(self, params: Mapping[str, Any], caller: Caller, region: str) -> dict[str, Any]:
         if caller.session is not None:
@@ -120,6 +153,23 @@ class Sts:
             dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(seconds=seconds),
         )
         return {"Credentials": self._sessions.add(session).credentials()}
+
+
+def _policy_arns(params: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(item["arn"] for item in params.get("PolicyArns", ()))
+
+
+def _assumed(session: Session, wanted: Assumption) -> dict[str, Any]:
+    """Return the result's members that all ways to assume a role have."""
+    result: dict[str, Any] = {
+        "Credentials": session.credentials(),
+        "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
+    }
+    if session.source_identity is not None:
+        result["SourceIdentity"] = session.source_identity
+    if packed := "".join([wanted.policy or "", *wanted.policy_arns, *wanted.tags, *wanted.tags.values()]):
+        result["PackedPolicySize"] = min(100, 1 + 100 * len(packed) // _PACKED_CHARACTERS)
+    return result
 
 
 def _read(shape: Any, form: Mapping[str, str], prefix: str) -> Any:

@@ -5,12 +5,16 @@ https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
 from ..protocol import ServiceError
+from .access_policies import AUTO_NODE, RULES
 from .call import Call, behaviour
 from .store import AccessEntry, Cluster, Description
+
+log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html
 POLICY_NAMES = (
@@ -270,6 +274,14 @@ def associate_access_policy(call: Call, request: dict[str, Any]) -> dict[str, An
     arn, scope = request["policyArn"], request["accessScope"]
     if arn not in {policy_arn(call, name) for name in POLICY_NAMES}:
         call.refuse_parameter("The policyArn parameter format is not valid")
+    name = arn.rpartition("/")[2]
+    if name == AUTO_NODE:
+        log.warning("%s allows nothing here: this twin has no nodes of Auto Mode", name)
+    elif name not in RULES:
+        call.refuse_parameter(
+            f"This twin cannot enforce the access policy {name}: AWS does not publish its rules, or keeps it for roles "
+            "of its own services"
+        )
     if entry.description["type"] not in ("STANDARD", "EC2"):
         raise ServiceError(
             "InvalidRequestException",

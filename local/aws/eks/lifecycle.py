@@ -87,14 +87,6 @@ class Lifecycle:
             else:
                 transition.due = time.time() + self._ASK_AGAIN
 
-    def forget_cluster(self, account: str, region: str, cluster: str) -> None:
-        """Drop all transitions within a cluster that is gone."""
-        self.store.transitions[:] = [
-            item
-            for item in self.store.transitions
-            if (item.account, item.region, item.cluster) != (account, region, cluster)
-        ]
-
     def _run(self) -> None:
         with self._changed:
             while not self._stopped:

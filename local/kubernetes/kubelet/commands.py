@@ -1,10 +1,10 @@
-"""Runs a command for ``kubectl exec`` and joins it to the client's streams.
+"""Runs commands: those of containers, and those of ``kubectl exec``, which are joined to the client's streams.
 
 Every message begins with the number of its channel. The last one that goes to the client is a Status on
 the error channel, and carries the command's exit code.
 
-A command lives as long as its client, its pod and the twin: when one of them goes, the command and what it has started
-are killed. What it leaves running in the background is killed when it ends.
+A client's command lives as long as the client, its pod and the twin: when one of them goes, the command and what it has
+started are killed. What it leaves running in the background is killed when it ends.
 
 https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
 """
@@ -24,7 +24,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -73,11 +73,25 @@ class Setting:
 
     Attributes:
         variables: its whole environment.
-        home: the folder that it starts in.
+        folder: the one that it starts in.
+        mounts: by its path in the container: where a volume is in truth.
     """
 
     variables: Mapping[str, str]
-    home: Path
+    folder: Path
+    mounts: Mapping[str, Path]
+
+    def real(self, word: str) -> str:
+        """Return the path that a path in a volume stands for; any other word as it is."""
+        return real_path(word, self.mounts)
+
+
+def real_path(word: str, mounts: Mapping[str, Path]) -> str:
+    """Return the path that a path in a volume stands for; any other word as it is."""
+    for mount in sorted(mounts, key=len, reverse=True):
+        if word == mount or word.startswith(f"{mount.rstrip('/')}/"):
+            return str(mounts[mount]) + word[len(mount.rstrip("/")) :]
+    return word
 
 
 class NotStarted(Exception):
@@ -137,20 +151,19 @@ class _Running:
         """
         forwarding = [self._task(_forward(stream, channel, socket)) for channel, stream in self._outputs.items()]
         client = self._task(self._serve_client(socket))
-        ended = self._task(_exit_code_of(self._process))
+        ended = self._task(exit_code_of(self._process))
         await asyncio.wait([client, ended, self._task(pod_is_gone.wait())], return_when=asyncio.FIRST_COMPLETED)
         if client.done():
             client.result()  # raises: it ends in no other way
-        self._kill()
+        kill(self._process)
         code = await ended
         # All of what it said, however slow the client is.
         await asyncio.gather(*forwarding)
-        # As shells and container runtimes say it: 128 and the number of the signal.
-        return code if code >= 0 else 128 - code
+        return code
 
     def end(self) -> None:
         """Kill what still runs, and give everything back."""
-        self._kill()
+        kill(self._process)
         for task in self._tasks:
             task.cancel()
         if self._stdin is not None:
@@ -162,11 +175,6 @@ class _Running:
         task = asyncio.ensure_future(work)
         self._tasks.append(task)
         return task
-
-    def _kill(self) -> None:
-        # It leads a group of its own, which has its number for as long as anybody is in it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _serve_client(self, socket: WebSocket) -> None:
         while True:
@@ -209,8 +217,15 @@ async def _forward(stream: asyncio.StreamReader, channel: _Channel, socket: WebS
         await socket.send(bytes([channel]) + data)
 
 
-async def _exit_code_of(process: subprocess.Popen[bytes]) -> int:
-    """Await a process's end.
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a command and what it has started."""
+    # It leads a group of its own, which has its number for as long as anybody is in it.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def exit_code_of(process: subprocess.Popen[bytes]) -> int:
+    """Await a command's end; 128 and the number of the signal that ended it, as container runtimes say it.
 
     asyncio's own processes would only be said to have ended when everybody has closed their pipes, and a child that a
     command leaves running has them too.
@@ -228,25 +243,51 @@ async def _exit_code_of(process: subprocess.Popen[bytes]) -> int:
             loop.call_soon_threadsafe(tell, code)
 
     threading.Thread(target=wait, name=f"wait {process.pid}", daemon=True).start()
-    return await ended
+    code = await ended
+    return code if code >= 0 else 128 - code
+
+
+def launch(words: Sequence[str], setting: Setting, *, stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+    """Start a command.
+
+    The kernel ends it when the calling thread ends.
+
+    Args:
+        words: program and arguments; at least one.
+        setting: what it finds.
+        stdin: its standard input, as ``Popen`` takes it; so the others.
+
+    Raises:
+        NotStarted: it cannot be started.
+    """
+    first, *others = map(setting.real, words)
+    program = _program(first, setting)
+    # By way of a program that has the kernel end it together with this process, and then becomes the command.
+    line = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), program, *others]
+    try:
+        return subprocess.Popen(
+            line,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=setting.folder,
+            env=setting.variables,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:  # too long a list of arguments, a word with a null byte in it
+        raise NotStarted(f'unable to start container process: exec: "{first}": {error}') from None
 
 
 async def _start(command: Command, setting: Setting) -> _Running:
-    program = _program(command.words[0], setting)
-    # By way of a program that has the kernel end it together with this process, and then becomes the command.
-    line = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), program, *command.words[1:]]
-    begin = partial(subprocess.Popen[bytes], line, cwd=setting.home, env=setting.variables, start_new_session=True)
-    try:
-        return await (_start_in_terminal(begin) if command.tty else _start_with_pipes(begin, command))
-    except (OSError, ValueError) as error:  # too long a list of arguments, a word with a null byte in it
-        raise NotStarted(f'unable to start container process: exec: "{command.words[0]}": {error}') from None
+    begin = partial(launch, command.words, setting)
+    return await (_start_in_terminal(begin) if command.tty else _start_with_pipes(begin, command))
 
 
 async def _start_with_pipes(begin: Callable[..., subprocess.Popen[bytes]], command: Command) -> _Running:
     wanted = {"stdin": command.stdin, "stdout": command.stdout, "stderr": command.stderr}
     process = begin(**{name: subprocess.PIPE if pipe else subprocess.DEVNULL for name, pipe in wanted.items()})
     outputs = {
-        channel: await _reader(pipe)
+        channel: await reader_of(pipe)
         for channel, pipe in ((_Channel.STDOUT, process.stdout), (_Channel.STDERR, process.stderr))
         if pipe is not None
     }
@@ -262,12 +303,13 @@ async def _start_in_terminal(begin: Callable[..., subprocess.Popen[bytes]]) -> _
         raise
     finally:
         os.close(inner)
-    output = await _reader(os.fdopen(os.dup(terminal), "rb", buffering=0))
+    output = await reader_of(os.fdopen(os.dup(terminal), "rb", buffering=0))
     keyboard = await _writer(os.fdopen(os.dup(terminal), "wb", buffering=0))
     return _Running(process, {_Channel.STDOUT: output}, keyboard, terminal)
 
 
-async def _reader(pipe: IO[bytes]) -> asyncio.StreamReader:
+async def reader_of(pipe: IO[bytes]) -> asyncio.StreamReader:
+    """Return a reader of a pipe."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
     return reader
@@ -283,10 +325,10 @@ async def _writer(pipe: IO[bytes]) -> asyncio.StreamWriter:
 
 def _program(name: str, setting: Setting) -> str:
     """Return the path of a program, found as its container's runtime would."""
-    looked_up = str(setting.home / name) if "/" in name else name
+    looked_up = str(setting.folder / name) if "/" in name else name
     found = shutil.which(looked_up, path=setting.variables.get("PATH", os.defpath))
     if found is not None:
-        return str(setting.home / found)
+        return str(setting.folder / found)
     reason = "executable file not found in $PATH"
     if "/" in name:
         reason = "permission denied" if os.path.exists(looked_up) else "no such file or directory"

@@ -8,91 +8,93 @@ https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-e
 from __future__ import annotations
 
 import base64
+import math
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, Protocol
 
 from ..pod_identity.api_server import Object
 
-# Returns the data of a ConfigMap or Secret of the pod's namespace by kind and name, None when there is none.
-Lookup = Callable[[str, str], Mapping[str, str] | None]
-
 _REFERENCE = re.compile(r"\$(?:\$|\(([-._a-zA-Z][-._a-zA-Z0-9]*)\))")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
+_QUANTITY = re.compile(r"([+-]?[0-9.]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?")
+_UNITS = {
+    **{unit: Fraction(1, 1000**power) for power, unit in enumerate("mun", 1)},
+    **{unit: Fraction(1000**power) for power, unit in enumerate("kMGTPE", 1)},
+    **{f"{unit}i": Fraction(1024**power) for power, unit in enumerate("KMGTPE", 1)},
+}
 
 
 class Unresolvable(Exception):
-    """A variable refers to something that is not there; a kubelet would not start the container."""
+    """Something refers to what is not there; a kubelet would not start the container."""
 
 
-def container_environment(pod: Object, container: Object, lookup: Lookup) -> dict[str, str]:
+class Surroundings(Protocol):
+    """What a pod's specification refers to."""
+
+    def data(self, kind: str, name: str) -> Mapping[str, bytes] | None:
+        """Return what a ``configMap`` or ``secret`` of the pod's namespace holds; None when there is none."""
+        ...
+
+    def allocatable(self) -> Mapping[str, str]:
+        """Return what the pod's node has for pods."""
+        ...
+
+
+def container_environment(pod: Object, container: Object, around: Surroundings) -> dict[str, str]:
     """Return a container's variables.
 
-    Variables for Services are left out (no cluster address can be reached from here), and so are those that
-    refer to the container's resources.
+    Variables for Services are left out: no cluster address can be reached from here.
 
     Args:
         pod: the pod.
         container: one of its containers or init containers.
-        lookup: reads ConfigMaps and Secrets.
+        around: reads what variables refer to.
 
     Raises:
         Unresolvable: what a variable refers to is not there.
     """
     variables = {"HOSTNAME": pod["spec"].get("hostname") or pod["metadata"]["name"]}
     for source in container.get("envFrom") or []:
-        for kind in ("configMapRef", "secretRef"):
-            if kind in source:
-                data = _data(kind.removesuffix("Ref"), source[kind], lookup)
-                variables |= {source.get("prefix", "") + key: value for key, value in data.items()}
+        for kind in ("configMap", "secret"):
+            reference = source.get(f"{kind}Ref")
+            if reference is not None:
+                found = data_of(kind, reference["name"], reference.get("optional"), around)
+                variables |= {source.get("prefix", "") + key: _text(value) for key, value in found.items()}
     for variable in container.get("env") or []:
         if "valueFrom" not in variable:
-            variables[variable["name"]] = _expand(variable.get("value", ""), variables)
+            variables[variable["name"]] = expand(variable.get("value", ""), variables)
             continue
-        value = _referred(pod, variable["valueFrom"], lookup)
+        value = _referred(pod, container, variable["valueFrom"], around)
         if value is not None:
             variables[variable["name"]] = value
     return variables
 
 
-def decoded_secret(secret: Object) -> dict[str, str]:
-    """Return a Secret's data as text."""
-    data = secret.get("data") or {}
-    return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Put variables in the place of ``$(NAME)``; what is not defined stays as it is written."""
 
-
-def _expand(value: str, variables: Mapping[str, str]) -> str:
     def replacement(found: re.Match[str]) -> str:
-        if found[0] == "$$":
-            return "$"
-        # What is not defined stays as it is written.
-        return variables.get(found[1], found[0])
+        return "$" if found[0] == "$$" else variables.get(found[1], found[0])
 
-    return _REFERENCE.sub(replacement, value)
+    return _REFERENCE.sub(replacement, text)
 
 
-def _data(kind: str, reference: Mapping[str, Any], lookup: Lookup) -> Mapping[str, str]:
-    data = lookup(kind, reference["name"])
-    if data is None:
-        if reference.get("optional"):
-            return {}
-        raise Unresolvable(f"{kind} {reference['name']} not found")
-    return data
+def data_of(kind: str, name: str, optional: bool | None, around: Surroundings) -> Mapping[str, bytes]:
+    """Return what a ConfigMap or Secret holds; nothing when it is not there and optional.
+
+    Raises:
+        Unresolvable: it is not there.
+    """
+    data = around.data(kind, name)
+    if data is None and not optional:
+        raise Unresolvable(f"{kind} {name} not found")
+    return data or {}
 
 
-def _referred(pod: Object, source: Mapping[str, Any], lookup: Lookup) -> str | None:
-    for kind in ("configMap", "secret"):
-        reference = source.get(f"{kind}KeyRef")
-        if reference is not None:
-            value = _data(kind, reference, lookup).get(reference["key"])
-            if value is None and not reference.get("optional"):
-                raise Unresolvable(f"{kind} {reference['name']} has no key {reference['key']}")
-            return value
-    field = source.get("fieldRef")
-    return _field(pod, field["fieldPath"]) if field is not None else None
-
-
-def _field(pod: Object, path: str) -> str:
+def field_of(pod: Object, path: str) -> str:
+    """Return a field of a pod, for the downward API."""
     if found := _SUBSCRIPT.fullmatch(path):
         return (pod["metadata"].get(found[1]) or {}).get(found[2], "")
     status = pod.get("status", {})
@@ -103,4 +105,63 @@ def _field(pod: Object, path: str) -> str:
     value: Any = pod
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
+    if isinstance(value, dict):  # all labels or annotations, as in a file
+        return "\n".join(f'{key}="{_quoted(text)}"' for key, text in sorted(value.items()))
     return "" if value is None else str(value)
+
+
+def resource_of(container: Object, reference: Mapping[str, Any], around: Surroundings) -> str:
+    """Return a resource of a container, for the downward API: where it has no limit, what the node has."""
+    kind, _, name = reference["resource"].partition(".")
+    given = (container.get("resources", {}).get(kind) or {}).get(name)
+    if given is None and kind == "limits":
+        given = around.allocatable().get(name)
+    divisor = quantity(reference.get("divisor") or "0")
+    return str(math.ceil(quantity(given or "0") / (divisor or 1)))
+
+
+def quantity(text: str) -> Fraction:
+    """Return the number that a quantity of Kubernetes stands for.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+    """
+    found = _QUANTITY.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no quantity")
+    number, unit = found.groups()
+    if unit is None or unit in _UNITS:
+        return Fraction(number) * _UNITS.get(unit or "", 1)
+    return Fraction(number) * Fraction(10) ** int(unit[1:])
+
+
+def decoded_data(kind: str, item: Object) -> dict[str, bytes]:
+    """Return what a ``configMap`` or a ``secret`` holds."""
+    encoded = item.get("data" if kind == "secret" else "binaryData") or {}
+    found = {key: base64.b64decode(value) for key, value in encoded.items()}
+    if kind == "configMap":
+        found |= {key: value.encode() for key, value in (item.get("data") or {}).items()}
+    return found
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _referred(pod: Object, container: Object, source: Mapping[str, Any], around: Surroundings) -> str | None:
+    for kind in ("configMap", "secret"):
+        reference = source.get(f"{kind}KeyRef")
+        if reference is not None:
+            data = data_of(kind, reference["name"], reference.get("optional"), around)
+            value = data.get(reference["key"])
+            if value is None and not reference.get("optional"):
+                raise Unresolvable(f"{kind} {reference['name']} has no key {reference['key']}")
+            return None if value is None else _text(value)
+    if (field := source.get("fieldRef")) is not None:
+        return field_of(pod, field["fieldPath"])
+    if (resource := source.get("resourceFieldRef")) is not None:
+        return resource_of(container, resource, around)
+    return None

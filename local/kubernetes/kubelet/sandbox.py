@@ -1,4 +1,4 @@
-"""What the commands of pods find: their variables, a home, a place for temporary files, and tokens.
+"""What the commands of pods find: their variables, a home, a place for temporary files, and their volumes.
 
 A pod's sandbox is made when the first command is run in it, from the pod as the API server has it at that moment, so a
 command cannot come too early. It is a folder that only its owner can read::
@@ -6,16 +6,17 @@ command cannot come too early. It is a folder that only its owner can read::
     <folder>/<pod's UID>/
         home/      HOME, and where commands start
         tmp/       TMPDIR
-        tokens/    <volume>/<path>
+        volumes/   <volume>/<path>
+        root/      <working directory>, where the container has one that is in no volume
 
-Tokens are requested from the API server as a kubelet requests them, bound to the pod, and renewed at four fifths of
-their life for as long as the pod lives.
+ConfigMaps and Secrets are read whenever a command starts. Tokens are requested from the API server as a kubelet
+requests them, bound to the pod, and renewed at four fifths of their life for as long as the pod lives.
 
 Three things differ from a container's environment:
 
-- AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names the token's real file. On a node that file is mounted at the
-  path that the pod's specification gives; a mount of one's own needs root, or user namespaces, which many machines
-  forbid.
+- Nothing is mounted where the pod's specification says: that needs root, or user namespaces, which many machines
+  forbid. A variable, or a word of a command, that is a path in a volume becomes the file's real path, such as
+  AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE.
 - HOME and TMPDIR are the sandbox's, whatever the pod says: credentials in the operator's ``~/.aws`` would win
   over the pod's. AWS_ENDPOINT_URL leads to the twin, and AWS_EC2_METADATA_DISABLED stands for the nodes' hop
   limit of 1.
@@ -32,24 +33,24 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-import posixpath
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..pod_identity.api_server import ApiError, ApiServer, ApiUnavailable, Object
 from ..pod_identity.reflector import Key
-from ..pod_identity.tokens import AUDIENCE
 from ..pod_identity.workqueue import WorkQueue
-from .commands import Setting
-from .environment import container_environment, decoded_secret
+from . import leftovers
+from .commands import Setting, real_path
+from .environment import container_environment, decoded_data
+from .volumes import File, files_of, is_here, tokens_of
 
 log = logging.getLogger(__name__)
-
-_TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 
 
 def search_path(environ: Mapping[str, str] | None = None) -> str:
@@ -77,9 +78,9 @@ class _Sandbox:
     lock: threading.Lock = field(default_factory=threading.Lock)
     over: bool = False
 
-    def token_file(self, volume: str, path: str) -> Path:
-        """Return where a token is."""
-        return self.folder / "tokens" / volume / path
+    def volume(self, name: str) -> Path:
+        """Return where a volume is."""
+        return self.folder / "volumes" / name
 
 
 class PodIsGone(Exception):
@@ -107,6 +108,7 @@ class Sandboxes:
         self._on_gone = on_gone
         self._sandboxes: dict[Key, _Sandbox] = {}
         self._lock = threading.Lock()
+        self._guard: subprocess.Popen[bytes] | None = None
         self._stopped = False
         self._queue: WorkQueue[Key] = WorkQueue()
         self._thread = threading.Thread(target=self._run, name="pod-sandboxes", daemon=True)
@@ -126,6 +128,8 @@ class Sandboxes:
             left, self._sandboxes = list(self._sandboxes.values()), {}
         for sandbox in left:
             self._end(sandbox)
+        if self._guard is not None:
+            self._guard.communicate()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def pod_changed(self, key: Key, _pod: Object | None) -> None:
@@ -150,12 +154,15 @@ class Sandboxes:
         with sandbox.lock:
             if sandbox.over:
                 raise PodIsGone("the pod is not there any more")
-            for folder in (sandbox.folder, *(sandbox.folder / name for name in ("home", "tmp", "tokens"))):
+            for folder in (sandbox.folder, *(sandbox.folder / name for name in ("home", "tmp", "volumes", "root"))):
                 folder.mkdir(mode=0o700, exist_ok=True)
+            around = _Around(self._api, pod)
+            self._fill_volumes(pod, sandbox, around)
             self._keep_tokens(pod, sandbox)
+            found = self._setting(pod, container, sandbox, around)
         # It may have gone, or another of its name have come, before there was a sandbox to be removed.
         self._queue.add(_key(pod))
-        return Setting(self._variables(pod, container, sandbox), sandbox.folder / "home")
+        return found
 
     def _sandbox_of(self, pod: Object) -> _Sandbox:
         key, uid = _key(pod), pod["metadata"]["uid"]
@@ -166,6 +173,8 @@ class Sandboxes:
             if found is not None and found.uid == uid:
                 return found
             made = self._sandboxes[key] = _Sandbox(uid, self._folder / uid)
+            if self._guard is None:
+                self._guard = self._watch_over()
         if found is not None:
             self._end(found)
         return made
@@ -204,25 +213,36 @@ class Sandboxes:
         self._on_gone(sandbox.uid)
         with sandbox.lock:
             sandbox.over = True
+            leftovers.end_all(sandbox.folder)
             shutil.rmtree(sandbox.folder, ignore_errors=True)
 
-    # --- tokens ---
+    def _watch_over(self) -> subprocess.Popen[bytes]:
+        """Start what ends all commands should this process be killed."""
+        command = [sys.executable, "-I", "-S", leftovers.__file__, str(self._folder)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+
+    # --- volumes ---
+
+    def _fill_volumes(self, pod: Object, sandbox: _Sandbox, around: _Around) -> None:
+        """Write the files of a pod's volumes as they are now."""
+        for volume in filter(is_here, pod["spec"].get("volumes") or []):
+            folder = sandbox.volume(volume["name"])
+            folder.mkdir(mode=0o700, exist_ok=True)
+            for file in files_of(pod, volume, around):
+                _write(folder, file)
 
     def _keep_tokens(self, pod: Object, sandbox: _Sandbox) -> None:
         """Write the tokens that are missing or due."""
         for volume in pod["spec"].get("volumes") or []:
-            for source in volume.get("projected", {}).get("sources") or []:
-                wanted = source.get("serviceAccountToken")
-                if wanted is None or wanted.get("audience") != AUDIENCE:
-                    continue
+            for wanted in tokens_of(volume):
                 name = volume["name"], wanted["path"]
                 now = dt.datetime.now(dt.UTC)
                 due = sandbox.renewals.get(name)
                 if due is None or due <= now:
-                    due = sandbox.renewals[name] = self._write_token(pod, wanted, sandbox.token_file(*name))
+                    due = sandbox.renewals[name] = self._write_token(pod, wanted, sandbox.volume(volume["name"]))
                 self._queue.add(_key(pod), max(0.0, (due - now).total_seconds()))
 
-    def _write_token(self, pod: Object, wanted: Mapping[str, object], path: Path) -> dt.datetime:
+    def _write_token(self, pod: Object, wanted: Mapping[str, Any], folder: Path) -> dt.datetime:
         """Request a token for a pod and write it; return when to renew it."""
         about = pod["metadata"]
         account = pod["spec"].get("serviceAccountName", "default")
@@ -233,7 +253,8 @@ class Sandboxes:
                 "apiVersion": "authentication.k8s.io/v1",
                 "kind": "TokenRequest",
                 "spec": {
-                    "audiences": [AUDIENCE],
+                    # Without one it is for the API server.
+                    "audiences": [wanted["audience"]] if wanted.get("audience") else [],
                     "expirationSeconds": wanted["expirationSeconds"],
                     "boundObjectRef": {
                         "apiVersion": "v1",
@@ -244,38 +265,73 @@ class Sandboxes:
                 },
             },
         )["status"]
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Beside it and then over it: a command that reads sees the old token or the new one, never half of one.
-        fresh = path.with_name(f"{path.name}.new")
-        fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(answer["token"])
-        os.replace(fresh, path)
+        _write(folder, File(wanted["path"], answer["token"].encode(), 0o600))
         life = dt.datetime.fromisoformat(answer["expirationTimestamp"]) - asked
         return asked + life * self._RENEW_AT
 
-    # --- variables ---
+    # --- what a command finds ---
 
-    def _variables(self, pod: Object, container: Object, sandbox: _Sandbox) -> dict[str, str]:
-        namespace = pod["metadata"]["namespace"]
+    def _setting(self, pod: Object, container: Object, sandbox: _Sandbox, around: _Around) -> Setting:
+        mounts = _mounts(pod, container, sandbox)
+        for folder in mounts.values():
+            if not folder.exists():  # part of an empty volume
+                folder.mkdir(mode=0o700, parents=True)
+        home = sandbox.folder / "home"
+        given = container_environment(pod, container, around)
         variables = {"PATH": search_path()}
-        variables |= container_environment(pod, container, lambda kind, name: self._data(namespace, kind, name))
-        if (token := _token_behind(variables.get(_TOKEN_FILE, ""), container, sandbox)) is not None:
-            variables[_TOKEN_FILE] = str(token)
-        return variables | {
-            "HOME": str(sandbox.folder / "home"),
+        variables |= {name: real_path(value, mounts) for name, value in given.items()}
+        variables |= {
+            "HOME": str(home),
             "TMPDIR": str(sandbox.folder / "tmp"),
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        folder = home
+        if directory := container.get("workingDir"):
+            real = real_path(directory, mounts)
+            folder = Path(real) if real != directory else sandbox.folder / "root" / directory.lstrip("/")
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Setting(variables, folder, mounts)
 
-    def _data(self, namespace: str, kind: str, name: str) -> Mapping[str, str] | None:
+
+class _Around:
+    """What a pod's specification refers to, as the API server has it."""
+
+    def __init__(self, api: ApiServer, pod: Object) -> None:
+        self._api = api
+        self._pod = pod
+
+    def data(self, kind: str, name: str) -> Mapping[str, bytes] | None:
         collection = {"configMap": "configmaps", "secret": "secrets"}[kind]
-        found = self._api.find(f"/api/v1/namespaces/{namespace}/{collection}/{name}")
-        if found is None:
-            return None
-        return decoded_secret(found) if kind == "secret" else found.get("data") or {}
+        found = self._api.find(f"/api/v1/namespaces/{self._pod['metadata']['namespace']}/{collection}/{name}")
+        return None if found is None else decoded_data(kind, found)
+
+    def allocatable(self) -> Mapping[str, str]:
+        node = self._api.find(f"/api/v1/nodes/{self._pod['spec'].get('nodeName')}") or {}
+        return node.get("status", {}).get("allocatable") or {}
+
+
+def _mounts(pod: Object, container: Object, sandbox: _Sandbox) -> dict[str, Path]:
+    """Return where a container's volumes are, by their paths in it."""
+    here = {volume["name"] for volume in pod["spec"].get("volumes") or [] if is_here(volume)}
+    return {
+        mount["mountPath"]: sandbox.volume(mount["name"]) / mount.get("subPath", "")
+        for mount in container.get("volumeMounts") or []
+        if mount["name"] in here and "subPathExpr" not in mount
+    }
+
+
+def _write(folder: Path, file: File) -> None:
+    path = folder / file.path
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Beside it and then over it: a command that reads sees the old file or the new one, never half of one.
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    # Its owner alone may read it, whatever others might in a container.
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode & 0o700 | 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(file.data)
+    os.replace(fresh, path)
 
 
 def has_ended(pod: Object) -> bool:
@@ -292,12 +348,3 @@ def find_container(pod: Object, name: str) -> Object | None:
 
 def _key(pod: Object) -> Key:
     return pod["metadata"]["namespace"], pod["metadata"]["name"]
-
-
-def _token_behind(path: str, container: Object, sandbox: _Sandbox) -> Path | None:
-    """Return the real file that a path within a container stands for, if it is one of those written here."""
-    for mount in container.get("volumeMounts") or []:
-        for volume, within in sandbox.renewals:
-            if mount["name"] == volume and posixpath.join(mount["mountPath"], within) == path:
-                return sandbox.token_file(volume, within)
-    return None

@@ -13,9 +13,10 @@ import re
 import ssl
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from ..certificates import KeyPair
 from ..pod_identity.api_server import ApiError, ApiServer, ApiUnavailable, Object
 from ..pod_identity.reflector import Key
 from .commands import PROTOCOLS, Command, Setting, run
+from .containers import Containers, is_run
 from .environment import Unresolvable
+from .logs import Query, simulated
 from .sandbox import PodIsGone, Sandboxes, find_container, has_ended
 from .websocket import Closed, WebSocket, accept_key
 
@@ -92,6 +95,7 @@ class Kubelet:
         self._address = address
         self._api = api
         self._sandboxes = Sandboxes(api, folder, endpoint, self._pod_is_gone)
+        self._containers = Containers(api, self._sandboxes, folder / "logs")
         # By a pod's UID: what is to be told when it has gone.
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._connections: set[asyncio.Task[Any]] = set()
@@ -123,6 +127,7 @@ class Kubelet:
     def pod_changed(self, key: Key, pod: Object | None) -> None:
         """Note that a pod came, changed or went."""
         self._sandboxes.pod_changed(key, pod)
+        self._tell(partial(self._containers.pod_changed, key, pod))
         if pod is not None and has_ended(pod):
             self._pod_is_gone(pod["metadata"]["uid"])
 
@@ -165,6 +170,7 @@ class Kubelet:
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._containers.stop()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -253,6 +259,10 @@ class Kubelet:
         if not command.words:
             raise _Refused(HTTPStatus.BAD_REQUEST, "there is no command")
         with self._until_gone(pod) as gone:
+            if _is_run(pod, container):
+                known = self._containers.container(pod, container["name"])
+                if known is None or not known.is_running:
+                    raise _Refused(HTTPStatus.NOT_FOUND, f'container not found ("{container["name"]}")')
             setting: Setting = await self._call(self._sandboxes.setting, pod, container)
             # Only now: a client that is refused tries again with an older protocol, and shows that refusal alone.
             protocol = _protocol(request)
@@ -275,41 +285,81 @@ class Kubelet:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        name = container["name"]
-        if request.flag("previous"):
-            message = f"previous terminated container {name!r} in pod {pod['metadata']['name']!r} not found"
-            raise _Refused(HTTPStatus.BAD_REQUEST, message)
+        said = self._said(request, pod, container)
         headers = {"Content-Type": "text/plain", "Connection": "close"}
-        writer.write(_head(HTTPStatus.OK, headers) + _log_of(pod, name, request))
-        await writer.drain()
-        if request.flag("follow") and not has_ended(pod):
+        writer.write(_head(HTTPStatus.OK, headers))
+
+        async def send() -> None:
+            async for part in said:
+                writer.write(part)
+                await writer.drain()
+
+        # Nothing more is sent by a client, so the end of its half is the end of the connection.
+        sending, client = asyncio.ensure_future(send()), asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait([sending, client], return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            for end in (sending, client):
+                end.cancel()
+
+    def _said(self, request: _Request, pod: Object, container: Object) -> AsyncIterator[bytes]:
+        """Return what a container said, as the client wants it."""
+        query, name, pod_name = _query(request), container["name"], pod["metadata"]["name"]
+        if not _is_run(pod, container):
+            if request.flag("previous"):
+                raise _no_previous(name, pod_name)
+            return self._simulated(pod, name, query)
+        known = self._containers.container(pod, name)
+        found = known and (known.previous if request.flag("previous") else known.log)
+        if found is not None:
+            return found.read(query)
+        if request.flag("previous"):
+            raise _no_previous(name, pod_name)
+        if known is None:
+            raise _Refused(
+                HTTPStatus.NOT_FOUND, f"the log of container {name!r} has gone: the twin has begun anew since"
+            )
+        reason = known.state.get("waiting", {}).get("reason", "PodInitializing")
+        message = f"container {name!r} in pod {pod_name!r} is waiting to start: {reason}"
+        raise _Refused(HTTPStatus.BAD_REQUEST, message)
+
+    async def _simulated(self, pod: Object, name: str, query: Query) -> AsyncIterator[bytes]:
+        """Yield the log of a container that does not run: one line, which says why there are no others."""
+        text = (
+            f"The container {name} is simulated: its image was not pulled and its command does not run. "
+            "Commands of kubectl exec run on the machine of the twin."
+        )
+        started = pod.get("status", {}).get("startTime") or pod["metadata"]["creationTimestamp"]
+        yield simulated(text, dt.datetime.fromisoformat(started), query)
+        if query.follow and not has_ended(pod):
             with self._until_gone(pod) as gone:
-                # Nothing more is sent by a client, so the end of its half is the end of the connection.
-                ends = [asyncio.ensure_future(end) for end in (gone.wait(), reader.read(1))]
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-                for end in ends:
-                    end.cancel()
+                await gone.wait()
 
 
-def _log_of(pod: Object, container: str, request: _Request) -> bytes:
-    """Return a container's log: one line, which says why there are no others."""
-    text = (
-        f"The container {container} is simulated: its image was not pulled and its command does not run. "
-        "Commands of kubectl exec run on the machine of the twin.\n"
-    )
-    started = dt.datetime.fromisoformat(pod.get("status", {}).get("startTime") or pod["metadata"]["creationTimestamp"])
-    now = dt.datetime.now(dt.UTC)
+def _is_run(pod: Object, container: Object) -> bool:
+    return is_run(container) and container not in (pod["spec"].get("ephemeralContainers") or [])
+
+
+def _query(request: _Request) -> Query:
     since = None
     if seconds := request.first("sinceSeconds"):
-        since = now - dt.timedelta(seconds=int(seconds))
+        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=int(seconds))
     elif moment := request.first("sinceTime"):
         since = dt.datetime.fromisoformat(moment)
-    if request.first("tailLines") == "0" or (since is not None and since > started):
-        return b""
-    if request.flag("timestamps"):
-        text = f"{started.isoformat(timespec='microseconds').replace('+00:00', 'Z')} {text}"
-    limit = request.first("limitBytes")
-    return text.encode()[: int(limit) if limit else None]
+    tail, limit = request.first("tailLines"), request.first("limitBytes")
+    return Query(
+        follow=request.flag("follow"),
+        tail=int(tail) if tail else None,
+        since=since,
+        timestamps=request.flag("timestamps"),
+        limit=int(limit) if limit else None,
+    )
+
+
+def _no_previous(container: str, pod: str) -> _Refused:
+    return _Refused(HTTPStatus.BAD_REQUEST, f"previous terminated container {container!r} in pod {pod!r} not found")
 
 
 def _protocol(request: _Request) -> str:

@@ -2,7 +2,7 @@
 
 On a node it listens on 169.254.170.23 and [fd00:ec2::23], port 80. Here there is one for each cluster, on
 127.0.0.1 and a port of its own, which AWS's SDKs accept too. Path, header, status codes, bodies, the order of
-its checks and its cache follow the agent; health and metrics ports are not served.
+its checks and its cache follow version 0.1.37 of the agent; health and metrics ports are not served.
 
 While no agent runs in the cluster the port stays reserved but refuses connections, as on a node without it.
 
@@ -224,11 +224,6 @@ class Agent:
     def full_uri(self) -> str:
         """The value for AWS_CONTAINER_CREDENTIALS_FULL_URI."""
         return f"http://{HOST}:{self.port}{PATH}"
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it answers."""
-        return self._running is not None
 
     def start(self) -> None:
         """Begin to answer; nothing happens when it does already."""

@@ -61,7 +61,8 @@ class ApiServer:
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
         self._pool = urllib3.PoolManager(
-            maxsize=8,
+            # Watches keep theirs.
+            maxsize=32,
             ca_certs=str(ca_file),
             cert_file=certificate and str(certificate),
             key_file=key and str(key),
@@ -101,6 +102,23 @@ class ApiServer:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         # JSON is YAML, which is what this content type announces.
         return self._call("PATCH", path, query, body, "application/apply-patch+yaml")
+
+    def patch_status(self, path: str, uid: str, status: Object) -> None:
+        """Change the status of one certain object, as a kubelet does.
+
+        Raises:
+            ApiError: refused; status 409 when there is another object of that name.
+        """
+        body = {"metadata": {"uid": uid}, "status": status}
+        self._call("PATCH", f"{path}/status", {}, body, "application/strategic-merge-patch+json")
+
+    def finish_deletion(self, path: str, uid: str) -> None:
+        """Let one certain object that is being deleted go.
+
+        Raises:
+            ApiError: refused; status 409 when there is another object of that name.
+        """
+        self._call("DELETE", path, {}, {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}})
 
     def delete(self, path: str, **query: str) -> None:
         """Delete; an object that is gone already is fine."""

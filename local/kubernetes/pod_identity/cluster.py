@@ -13,7 +13,7 @@ from local.aws.eks.store import Cluster, Description
 
 from ..kubelet.server import Address as KubeletAddress
 from ..kubelet.server import Kubelet
-from .admission import Admission
+from .admission import COLLECTIONS, Admission
 from .agent import Agent, EksAuth
 from .api_server import ApiServer, Object
 from .node_role import Node, NodeCredentials, NodeSessions, NoNode
@@ -80,6 +80,7 @@ class ClusterPodIdentity:
         )
         self._pods = Reflector(around.api, "/api/v1/pods", self._pod_changed)
         self._accounts = Reflector(around.api, "/api/v1/serviceaccounts", self.admission.service_account_changed)
+        self._installed = [Reflector(around.api, path, self.admission.object_changed) for path in COLLECTIONS]
         self._kubelet = Kubelet(around.kubelet, around.api, around.folder / "pods", around.endpoint)
         self._agent_pods: dict[Key, Object] = {}
         self._agent_lock = threading.Lock()
@@ -97,8 +98,8 @@ class ClusterPodIdentity:
             raise
         self.admission.start()
         self._effective.start()
-        self._accounts.start()
-        self._pods.start()
+        for reflector in (self._accounts, *self._installed, self._pods):
+            reflector.start()
         self._switch_agent()
 
     def stop_writing(self) -> None:
@@ -108,8 +109,8 @@ class ClusterPodIdentity:
     def stop(self) -> None:
         """End it; a later start finds the agent's port again."""
         self.stop_writing()
-        self._pods.stop()
-        self._accounts.stop()
+        for reflector in (self._pods, *self._installed, self._accounts):
+            reflector.stop()
         self._effective.stop()
         self.admission.stop()
         self.agent.close()

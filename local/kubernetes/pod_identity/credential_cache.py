@@ -1,4 +1,4 @@
-"""The agent's cache of credentials, with the agent's rules.
+"""The agent's cache of credentials, with the rules of its version 0.1.37.
 
 Credentials are kept by token. They are renewed in the background once they are three hours old, whether
 anybody asks or not, and no faster than three calls a second. A failed renewal that may be a passing one keeps the old

@@ -1,4 +1,4 @@
-"""Keeps a copy of a collection of the API server, by list and watch.
+"""Follows a collection of the API server, by list and watch.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
@@ -38,7 +38,7 @@ class Reflector:
         self._api = api
         self._path = path
         self._on_change = on_change
-        self._items: dict[Key, Object] = {}
+        self._known: set[Key] = set()
         self._version = ""
         self._watch: Watch | None = None
         self._lock = threading.Lock()
@@ -56,10 +56,6 @@ class Reflector:
             if self._watch is not None:
                 self._watch.close()
         self._thread.join()
-
-    def get(self, key: Key) -> Object | None:
-        """Return the newest known state of an object."""
-        return self._items.get(key)
 
     def _run(self) -> None:
         wait = self._FIRST_WAIT
@@ -83,8 +79,8 @@ class Reflector:
     def _list(self) -> None:
         found = self._api.get(self._path)
         items = {key_of(item): item for item in found["items"]}
-        gone = self._items.keys() - items.keys()
-        self._items = items
+        gone = self._known - items.keys()
+        self._known = set(items)
         self._version = found["metadata"]["resourceVersion"]
         for key in gone:
             self._on_change(key, None)
@@ -103,8 +99,8 @@ class Reflector:
                 continue
             key = key_of(item)
             if event["type"] == "DELETED":
-                self._items.pop(key, None)
+                self._known.discard(key)
                 self._on_change(key, None)
             else:
-                self._items[key] = item
+                self._known.add(key)
                 self._on_change(key, item)

@@ -37,11 +37,6 @@ def fields_of(live: Json, manager: str) -> Fields:
     return _union(entry.get("fieldsV1") or {} for entry in entries(live) if entry.get("manager") == manager)
 
 
-def is_manager(live: Json, manager: str) -> bool:
-    """Whether a manager has fields."""
-    return any(entry.get("manager") == manager for entry in entries(live))
-
-
 def set_by_people(live: Json) -> Json:
     """The part of an object that somebody set: what an import takes for its inputs."""
     chosen = [entry.get("fieldsV1") or {} for entry in entries(live) if _is_of_people(entry)]

@@ -124,10 +124,13 @@ class KubernetesServicer(Servicer):
             replaced = {path for path in changes if is_covered(path, patterns) and not is_covered(path, kept)}
             if not replaced and not asked.patch:
                 replaced = self._refused_changes(asked, state, new, changes)
-        if objects.is_set(new, objects.REPLACE_UNREADY) and self._has_failed(asked, state):
-            unready: Path = ("metadata", "annotations", objects.REPLACE_UNREADY)
-            changes[unready] = ChangeKind.UPDATE
-            replaced.add(unready)
+        if objects.is_set(new, objects.REPLACE_UNREADY):
+            if asked.kind.name != "Job":
+                self.engine.warning(f"{request.urn}: {objects.REPLACE_UNREADY} is heeded for Jobs only")
+            elif self._is_unready(asked, state):
+                unready: Path = ("metadata", "annotations", objects.REPLACE_UNREADY)
+                changes[unready] = ChangeKind.UPDATE
+                replaced.add(unready)
         same_place = all(objects.text(state, part) == objects.text(new, part) for part in ("name", "namespace"))
         return diff_response(
             {path: (kind, path in replaced) for path, kind in changes.items()},
@@ -152,15 +155,14 @@ class KubernetesServicer(Servicer):
             return set()
         return set()
 
-    def _has_failed(self, asked: Token, state: Values) -> bool:
-        """Whether an object will never be ready."""
+    def _is_unready(self, asked: Token, state: Values) -> bool:
+        """Whether an object is there and not ready: a Job that has failed, and one that still works."""
         with suppress(ProviderError):
             resource = self.cluster.resource(asked.kind)
             live = self.cluster.find(resource, objects.text(state, "namespace"), objects.text(state, "name"))
-            judge = condition_for(self.cluster, resource, {}) if live else None
+            judge = condition_for(self.cluster, resource, {})
             try:
-                # A Job that still works is left alone; so is what may yet become ready.
-                return judge is not None and live is not None and judge(live) is not None and asked.kind.name == "Job"
+                return live is not None and judge is not None and judge(live) is not None
             except Failed:
                 return True
         return False

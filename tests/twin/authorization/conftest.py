@@ -9,17 +9,23 @@ import pytest
 
 from local.aws import moto_app
 
-from .support import ACCOUNT, REGION, Aws
+from .support import ACCOUNT, REGION, Aws, Issuers
 
 
 @pytest.fixture(scope="package")
-def endpoint() -> Iterator[object]:
+def issuers() -> Issuers:
+    """The issuers whose keys the endpoint can have."""
+    return Issuers()
+
+
+@pytest.fixture(scope="package")
+def endpoint(issuers: Issuers) -> Iterator[object]:
     """A running endpoint."""
     before = dict(os.environ)
     moto_app.configure(ACCOUNT)
     from local.aws.endpoint import Endpoint
 
-    running = Endpoint(port=0, account=ACCOUNT, region=REGION, transition=0.01)
+    running = Endpoint(port=0, account=ACCOUNT, region=REGION, transition=0.01, issuer_keys=issuers.keys_of)
     running.start()
     try:
         yield running

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import boto3
 import pytest
+from botocore import UNSIGNED
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -43,14 +51,79 @@ def trusting(principal: Any, *actions: str, **elements: Any) -> str:
 
 
 @contextmanager
-def refused(code: str, *words: str) -> Iterator[None]:
-    """Expect AWS's refusal with a code, and words in its message."""
+def refused(code: str, *words: str) -> Iterator[dict[str, Any]]:
+    """Expect AWS's refusal with a code, and words in its message; what is yielded holds the response afterwards."""
+    response: dict[str, Any] = {}
     with pytest.raises(ClientError) as caught:
-        yield
-    error = caught.value.response["Error"]  # type: ignore[typeddict-item]
+        yield response
+    response.update(caught.value.response)
+    error = response["Error"]
     assert error["Code"] == code, error
     for word in words:
         assert word in error["Message"], error
+
+
+def ask(
+    url: str, method: str, target: str, headers: dict[str, str] | None = None, body: str | bytes = b""
+) -> tuple[int, bytes]:
+    """Send a request just as it is given, which clients would not."""
+    connection = http.client.HTTPConnection(url.partition("://")[2], timeout=20)
+    try:
+        connection.request(method, target, body, headers or {})
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
+
+
+class Issuer:
+    """An issuer of identity tokens, as a cluster's API server is one."""
+
+    def __init__(self) -> None:
+        self.url = f"https://oidc.example/id/{unique('issuer')}"
+        self.key = RSAKey.generate_key(2048, {"kid": unique("key")}, auto_kid=False)
+        self.subject = "system:serviceaccount:ns:app"
+
+    @property
+    def host(self) -> str:
+        """What its condition keys and its provider's ARN begin with."""
+        return self.url.removeprefix("https://")
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """Its JSON Web Key Set."""
+        return {"keys": [self.key.as_dict(private=False)]}
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Return a token's claims; None leaves one out."""
+        now = int(time.time())
+        claims = {"iss": self.url, "sub": self.subject, "aud": ["sts.amazonaws.com"], "iat": now, "exp": now + 600}
+        return {name: value for name, value in {**claims, **changes}.items() if value is not None}
+
+    def token(self, key: Any = None, header: dict[str, Any] | None = None, **changes: Any) -> str:
+        """Sign a token."""
+        used = key or self.key
+        named = {"alg": "RS256", "kid": used.kid, **(header or {})}
+        named = {name: value for name, value in named.items() if value is not None}
+        return jwt.encode(named, self.claims(**changes), used, algorithms=[named["alg"]])
+
+
+class Issuers:
+    """Issuers whose keys the endpoint can have."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Issuer] = {}
+
+    def new(self) -> Issuer:
+        """Return a new one."""
+        made = Issuer()
+        self._known[made.url] = made
+        return made
+
+    def keys_of(self, issuer: str) -> dict[str, Any] | None:
+        """Return the key set of an issuer, or None."""
+        known = self._known.get(issuer)
+        return known.keys if known is not None else None
 
 
 class Aws:
@@ -81,6 +154,19 @@ class Aws:
         return boto3.client(  # type: ignore[call-overload]
             service, endpoint_url=self.url, region_name=REGION, config=config, **self._keys
         )
+
+    def sign(
+        self, service: str, method: str, target: str, headers: dict[str, str], body: str | bytes = ""
+    ) -> dict[str, str]:
+        """Return the headers with which a request is sent that no client would make."""
+        request = AWSRequest(method, self.url + target, headers, body)
+        keys = self._keys["aws_access_key_id"], self._keys["aws_secret_access_key"], self._keys["aws_session_token"]
+        SigV4Auth(Credentials(*keys), service, REGION).add_auth(request)
+        return dict(request.headers.items())
+
+    def anonymous(self) -> Aws:
+        """Return who signs nothing."""
+        return _Anonymous(self.url)
 
     def with_keys(self, **changes: str) -> Aws:
         """Return the same principal with some of its keys changed."""
@@ -124,3 +210,9 @@ class Aws:
         if statements:
             self.iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document(*statements))
         return Aws(self.url, self.iam.create_access_key(UserName=name)["AccessKey"])
+
+
+class _Anonymous(Aws):
+    def client(self, service: str, **settings: Any) -> Any:
+        """Return a boto3 client that does not sign."""
+        return super().client(service, signature_version=UNSIGNED, **settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .support import ACCOUNT, REGION, Aws, allow, deny, document, refused, trusting, unique
+from .support import ACCOUNT, REGION, Aws, allow, ask, deny, document, refused, trusting, unique
 
 EKS = f"arn:aws:eks:{REGION}:{ACCOUNT}"
 
@@ -283,6 +284,51 @@ def test_every_protocol(operator: Aws, service: str, operation: str, arguments: 
     error = caught.value.response["Error"]  # type: ignore[typeddict-item]
     assert error["Code"] in ("AccessDenied", "AccessDeniedException")
     assert message.lower() in error["Message"].lower()
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Content-Type": "application/x-amz-json-1.1"}
+
+
+@pytest.mark.parametrize(
+    ("service", "allowed", "method", "target", "headers", "body"),
+    [
+        ("iam", "iam:ListUsers", "POST", "/", FORM, "Action={}&Version=2010-05-08&UserName=eve&Action=ListUsers"),
+        ("iam", "iam:ListUsers", "POST", "/?Action=ListUsers", FORM, "Action={}&Version=2010-05-08&UserName=eve"),
+        ("iam", "iam:ListUsers", "POST", "/?Action={}&UserName=eve", FORM, "Action=ListUsers&Version=2010-05-08"),
+        ("iam", "iam:ListUsers", "POST", "/?Action=ListUsers", {**JSON, "X-Amz-Target": "x.ListUsers"}, "Action={}&UserName=eve"),
+        ("iam", "iam:ListUsers", "POST", "/", {**FORM, "X-Amz-Target": "x.ListUsers"}, "Action={}&UserName=eve&Version=2010-05-08"),
+        ("kms", "kms:ListKeys", "POST", "/?Action=CreateKey", {**JSON, "X-Amz-Target": "TrentService.ListKeys"}, "{{}}"),
+        ("kms", "kms:ListKeys", "POST", "/", {**JSON, "X-Amz-Target": "TrentService.ListKeys", "Action": "CreateKey"}, "{{}}"),
+        ("eks", "eks:ListClusters", "DELETE", "/clusters/demo?Action=ListClusters", {}, ""),
+        ("lambda", "lambda:ListFunctions", "DELETE", "/2015-03-31/functions/f?Action=ListFunctions", {}, ""),
+        ("lambda", "lambda:ListFunctions", "DELETE", "/2099-01-01/functions/f?Action=ListFunctions", {}, ""),
+    ],
+)  # fmt: skip
+def test_a_request_that_names_two_operations(
+    operator: Aws, service: str, allowed: str, method: str, target: str, headers: dict[str, str], body: str
+) -> None:
+    """It is judged by the one that is carried out, or not at all."""
+    session = operator.session(allow(allowed))
+    forbidden = "CreateUser"
+    target, body = target.format(forbidden), body.format(forbidden)
+    before = len(operator.kms.list_keys()["Keys"])
+    status, answer = ask(operator.url, method, target, session.sign(service, method, target, headers, body), body)
+    assert b"CreateUserResponse" not in answer
+    assert "eve" not in [user["UserName"] for user in operator.iam.list_users()["Users"]]
+    assert len(operator.kms.list_keys()["Keys"]) == before
+    # KMS carries out what was judged; of the others it cannot be told.
+    assert (status == 200) is (service == "kms"), answer
+
+
+def test_a_packed_body_is_judged_unpacked(operator: Aws) -> None:
+    body = gzip.compress(b'{"logGroupName": "packed"}')
+    session = operator.session(
+        allow("logs:CreateLogGroup"), deny("logs:*", f"arn:aws:logs:{REGION}:{ACCOUNT}:*packed*")
+    )
+    headers = {**JSON, "X-Amz-Target": "Logs_20140328.CreateLogGroup", "Content-Encoding": "gzip"}
+    status, answer = ask(operator.url, "POST", "/", session.sign("logs", "POST", "/", headers, body), body)
+    assert (status, b"explicit deny" in answer) == (400, True)
 
 
 def test_a_user_and_the_default_of_nothing(operator: Aws) -> None:

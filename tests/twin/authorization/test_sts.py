@@ -10,7 +10,6 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from botocore import UNSIGNED
 
 from local.aws.eks.cloud import Cloud
 
@@ -250,16 +249,24 @@ def test_eks_takes_the_principal_behind_a_session_for_the_creator(operator: Aws,
     assert cloud.caller(str(of_user._keys["aws_access_key_id"])) == user.sts.get_caller_identity()["Arn"]
 
 
-def test_sessions_that_moto_issues(operator: Aws) -> None:
-    trust = trusting({"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/x"}, "sts:AssumeRoleWithWebIdentity")
-    role = operator.role(trust, LIST)
-    sts = operator.client("sts", signature_version=UNSIGNED)
-    made = sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="job", WebIdentityToken="token")
-    session = Aws(operator.url, made["Credentials"])
-    session.s3.list_buckets()
-    assert session.sts.get_caller_identity()["Arn"].endswith("/job")
-    with refused("AccessDenied"):
-        session.s3.create_bucket(Bucket="never")
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("get_federation_token", {"Name": "ada"}),
+        ("assume_root", {"TargetPrincipal": ACCOUNT, "TaskPolicyArn": {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"}}),
+        ("decode_authorization_message", {"EncodedMessage": "x"}),
+        ("get_web_identity_token", {"Audience": ["x"], "SigningAlgorithm": "RS256"}),
+        ("assume_role_with_saml", {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/x", "PrincipalArn": f"arn:aws:iam::{ACCOUNT}:saml-provider/x", "SAMLAssertion": "eHh4eA=="}),
+    ],
+)  # fmt: skip
+def test_what_is_not_offered_is_refused_by_name(operator: Aws, operation: str, arguments: dict[str, Any]) -> None:
+    callers = [operator, operator.user(allow("*")), operator.session(allow("*"))]
+    if operation == "assume_role_with_saml":
+        callers.append(operator.anonymous())
+    for caller in callers:
+        name = caller.sts.meta.method_to_api_mapping[operation]
+        with refused("InvalidAction", f"{name} is not offered by the local endpoint"):
+            getattr(caller.sts, operation)(**arguments)
 
 
 def test_a_boundary_and_its_end(operator: Aws) -> None:

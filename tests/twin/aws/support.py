@@ -20,13 +20,13 @@ ACCOUNT = "123456789012"
 _numbers = itertools.count(1)
 
 
-def client(url: str, service: str, **config: Any) -> Any:
+def client(url: str, service: str, region: str = REGION, **config: Any) -> Any:
     """Return a boto3 client of the endpoint, with botocore's real parsers and, by default, no retries."""
     settings: dict[str, Any] = {"retries": {"max_attempts": 0}, "s3": {"addressing_style": "path"}, **config}
     return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=url,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id="AKIATEST",
         aws_secret_access_key="secret",
         config=Config(**settings),
@@ -69,14 +69,15 @@ class World:
     """A VPC and roles on an endpoint, and what makes clusters in it."""
 
     url: str
+    region: str = REGION
 
     @cached_property
     def eks(self) -> Any:
-        return client(self.url, "eks")
+        return client(self.url, "eks", self.region)
 
     @cached_property
     def ec2(self) -> Any:
-        return client(self.url, "ec2")
+        return client(self.url, "ec2", self.region)
 
     @cached_property
     def iam(self) -> Any:
@@ -88,7 +89,7 @@ class World:
 
     @cached_property
     def subnets(self) -> list[str]:
-        zones = enumerate((f"{REGION}a", f"{REGION}b", f"{REGION}c"), 1)
+        zones = enumerate((f"{self.region}{zone}" for zone in "abc"), 1)
         return [
             self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=zone)["Subnet"][
                 "SubnetId"

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from local.aws.eks.access_policies import AUTO_NODE, RULES
 from tests.twin.aws.support import ACCOUNT, World, refused, unique, wait
 
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -80,6 +81,24 @@ def test_bad_entries_are_refused(world: World, cluster: str) -> None:
             world.eks.associate_access_policy(
                 clusterName=cluster, principalArn=arn, policyArn=policy, accessScope=scope
             )
+
+
+def test_a_policy_that_cannot_be_enforced_is_refused_by_name(world: World, cluster: str) -> None:
+    arn = world.role("ec2.amazonaws.com")
+    world.eks.create_access_entry(clusterName=cluster, principalArn=arn, type="EC2")
+    offered = {policy["name"] for policy in world.eks.list_access_policies()["accessPolicies"]}
+    assert RULES.keys() | {AUTO_NODE} < offered
+
+    def associate(name: str) -> None:
+        world.eks.associate_access_policy(
+            clusterName=cluster, principalArn=arn, policyArn=POLICY.format(name), accessScope={"type": "cluster"}
+        )
+
+    for name in offered - RULES.keys() - {AUTO_NODE}:
+        with refused("InvalidParameterException", f"cannot enforce the access policy {name}"):
+            associate(name)
+    for name in (*RULES, AUTO_NODE):
+        associate(name)
 
 
 def test_authentication_modes(world: World) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from local.aws.eks.access_policies import RULES
 from local.aws.eks.store import AccessEntry
 from local.kubernetes.authentication import Caller, Refused, entry_of, read_token
+from local.kubernetes.authorization import allowing_policy
 from local.kubernetes.pod_identity.api_server import ApiError, ApiServer
 from tests.twin.aws.support import ACCOUNT, World, unique
 from tests.twin.kubernetes.support import (
@@ -167,7 +169,7 @@ def test_nobody_comes_in_without_an_entry(visitor: Visitor) -> None:
     visitor.admit()
     assert status_of(visitor.client(), NODES) == 403
     visitor.eks.delete_access_entry(clusterName=visitor.kubernetes.name, principalArn=visitor.arn)
-    # The API server remembers a token for up to ten seconds; every client here makes its own, one a second.
+    # The API server remembers a token for a second, and every client here makes its own.
     eventually(lambda: status_of(visitor.client(), NODES), lambda status: status == 401, seconds=3)
 
 
@@ -223,6 +225,8 @@ def test_the_creator_is_an_administrator(kubernetes: Kubernetes) -> None:
         ("AmazonEKSEditPolicy", 200, 200, 403, 201, 403),
         ("AmazonEKSViewPolicy", 200, 403, 403, 403, 403),
         ("AmazonEKSAdminViewPolicy", 200, 200, 200, 403, 403),
+        ("AmazonEKSSecretAdminPolicy", 403, 200, 403, 403, 403),
+        ("AmazonEKSSecretReaderPolicy", 403, 200, 403, 403, 403),
     ],
 )
 def test_access_policies(
@@ -241,6 +245,34 @@ def test_access_policies(
         creation_status(client, f"/apis/{rbac}/v1/namespaces/default/rolebindings", binding),
     )
     assert found == (pods, secrets, nodes, config, bindings)
+
+
+@pytest.mark.parametrize(
+    ("verb", "group", "resource", "allowed"),
+    [
+        ("get", "", "pods/log", "View Edit Admin AdminView"),
+        ("create", "", "pods/exec", "Edit Admin"),
+        ("get", "", "secrets", "Edit Admin AdminView SecretAdmin SecretReader"),
+        ("update", "", "secrets", "Edit Admin SecretAdmin"),
+        ("impersonate", "", "serviceaccounts", "Edit Admin"),
+        ("create", "rbac.authorization.k8s.io", "roles", "Admin"),
+        ("list", "rbac.authorization.k8s.io", "clusterroles", "AdminView"),
+        # What Kubernetes' own roles allow and these policies do not.
+        ("create", "", "serviceaccounts/token", ""),
+        ("create", "", "pods/eviction", ""),
+        ("get", "example.com", "widgets", "AdminView"),
+    ],
+)
+def test_the_rules_are_those_that_aws_documents(verb: str, group: str, resource: str, allowed: str) -> None:
+    name, _, subresource = resource.partition("/")
+    review = {"resourceAttributes": {"verb": verb, "group": group, "resource": name, "subresource": subresource}}
+
+    def allows(policy: str) -> bool:
+        arn = f"arn:aws:eks::aws:cluster-access-policy/{policy}"
+        return allowing_policy(AccessEntry({}, {arn: {"accessScope": {"type": "cluster"}}}), review) is not None
+
+    found = {policy.removeprefix("AmazonEKS").removesuffix("Policy") for policy in RULES if allows(policy)}
+    assert found == {"ClusterAdmin", *allowed.split()}
 
 
 def test_a_namespace_scope_is_a_scope(visitor: Visitor) -> None:

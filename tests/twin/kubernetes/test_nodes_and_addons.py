@@ -130,10 +130,13 @@ def test_the_agent_is_active_when_its_pods_are_ready(kubernetes: Kubernetes, wor
     )
     assert daemonset["metadata"]["labels"]["app.kubernetes.io/name"] == "eks-pod-identity-agent"
     spec = daemonset["spec"]["template"]["spec"]
-    assert spec["hostNetwork"] is True
+    assert (spec["hostNetwork"], spec["automountServiceAccountToken"]) == (True, False)
     assert spec["tolerations"] == [{"operator": "Exists"}]
     (server,) = spec["containers"]
     assert server["args"][-2:] == ["-b", "169.254.170.23"]
+    probes = [server[f"{kind}Probe"] for kind in ("liveness", "readiness")]
+    assert [(probe["initialDelaySeconds"], probe["failureThreshold"]) for probe in probes] == [(30, 3), (1, 30)]
+    assert {(probe["httpGet"]["port"], probe["timeoutSeconds"]) for probe in probes} == {("probes-port", 10)}
     assert server["args"][server["args"].index("--cluster-name") + 1] == kubernetes.name
     assert daemonset["spec"]["template"]["metadata"]["labels"]["team"] == "security"
     (terms,) = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]

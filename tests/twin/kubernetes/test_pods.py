@@ -153,6 +153,18 @@ def test_a_finalizer_holds_a_pod_back(api: ApiServer, namespace: str) -> None:
     eventually(lambda: api.find(path), lambda found: found is None, seconds=PROMPT)
 
 
+def test_a_quota_counts_and_holds(api: ApiServer, namespace: str) -> None:
+    quota = f"{namespace}/resourcequotas"
+    api.create(quota, {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}})
+    eventually(lambda: api.get(f"{quota}/few").get("status", {}).get("used"), lambda used: used == {"pods": "0"})
+    ready_pod(api, namespace, demo_pod())
+    with pytest.raises(ApiError, match="exceeded quota: few"):
+        api.create(f"{namespace}/pods", demo_pod("second"))
+    # What has gone is not counted any more: the controller's work, not the admission's.
+    api.delete(f"{namespace}/pods/demo-app")
+    eventually(lambda: api.get(f"{quota}/few")["status"]["used"], lambda used: used == {"pods": "0"})
+
+
 def test_a_pod_that_no_node_takes_waits_and_goes(api: ApiServer, namespace: str) -> None:
     pod = demo_pod()
     pod["spec"]["containers"][0]["resources"]["requests"] = {"memory": "900Gi"}

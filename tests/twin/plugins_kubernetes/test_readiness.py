@@ -285,6 +285,19 @@ def test_job_that_fails(plugin: Plugin, namespace: str, kubelet: Kubelet) -> Non
     assert plugin.diff(resource, inputs).replaces == {'metadata.annotations["pulumi.com/replaceUnready"]'}
 
 
+def test_what_is_unready_is_replaced_where_that_is_asked_of_a_job(plugin: Plugin, namespace: str) -> None:
+    """As by the official provider, which does not wait for a Job that still works, either."""
+    annotations = {"pulumi.com/replaceUnready": "true", "pulumi.com/skipAwait": "true"}
+    spec = {"template": {"spec": {"containers": CONTAINERS, "restartPolicy": "Never"}}}
+    inputs = {"metadata": {"name": "slow", "namespace": namespace, "annotations": annotations}, "spec": spec}
+    made = plugin.create(JOB, inputs)
+    assert plugin.diff(made, inputs).replaces == {'metadata.annotations["pulumi.com/replaceUnready"]'}
+    unasked = merged(inputs, {"metadata": {"annotations": {"pulumi.com/replaceUnready": "false"}}})
+    assert plugin.diff(made, unasked).replaces == set()
+    asked = pod(namespace, metadata={"annotations": annotations})
+    assert plugin.diff(plugin.create(POD, asked), asked).replaces == set()
+
+
 def test_service(plugin: Plugin, namespace: str, kubelet: Kubelet) -> None:
     inputs = {
         "metadata": {"name": "web", "namespace": namespace},

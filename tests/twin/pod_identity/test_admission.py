@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from local.kubernetes.pod_identity.admission import PARAMETER
+from local.kubernetes.pod_identity.admission import LABELS, PARAMETER, Admission
 from tests.twin.aws.support import REGION
 from tests.twin.pod_identity.support import URI, TestCluster, eventually, simple_pod
 
+CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
+POLICIES = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies"
 FOLDER = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
 VOLUME = "eks-pod-identity-token"
 STS = {"name": "AWS_STS_REGIONAL_ENDPOINTS", "value": "regional"}
@@ -113,6 +115,26 @@ CASES = {
         [container("sidecar", ALL, [MOUNT]), INJECTED],
         annotations={"eks.amazonaws.com/skip-containers": "other, sidecar"},
     ),
+    "names to skip may stand in quotes": Case(
+        [container("sidecar"), container()],
+        [container("sidecar"), INJECTED],
+        annotations={"eks.amazonaws.com/skip-containers": '"other,one","sidecar"'},
+    ),
+    "only the first line of names to skip counts": Case(
+        [container("sidecar"), container("second"), container()],
+        [container("sidecar"), container("second", ALL, [MOUNT]), INJECTED],
+        annotations={"eks.amazonaws.com/skip-containers": "\n\nsidecar\r\nsecond"},
+    ),
+    "what is no list of names skips nothing": Case(
+        [container("sidecar"), container()],
+        [container("sidecar", ALL, [MOUNT]), INJECTED],
+        annotations={"eks.amazonaws.com/skip-containers": 'sidecar,ot"her'},
+    ),
+    "nor does a quote that is left open": Case(
+        [container("sidecar"), container()],
+        [container("sidecar", ALL, [MOUNT]), INJECTED],
+        annotations={"eks.amazonaws.com/skip-containers": 'sidecar,"other'},
+    ),
     "a region of its own stays the only one": Case(
         [container(env=[variable("AWS_REGION")])],
         [container(env=[variable("AWS_REGION"), STS, *CREDENTIALS], mounts=[MOUNT])],
@@ -181,6 +203,18 @@ CASES = {
         [container()],
         [INJECTED],
         annotations={"eks.amazonaws.com/token-expiration": "60"},
+        admitted_volumes=[token_volume(600)],
+    ),
+    "a token never lasts less, whatever is asked": Case(
+        [container()],
+        [INJECTED],
+        annotations={"eks.amazonaws.com/token-expiration": "-3600"},
+        admitted_volumes=[token_volume(600)],
+    ),
+    "nor if the service account asks": Case(
+        [container()],
+        [INJECTED],
+        account={"token_expiration": "-1"},
         admitted_volumes=[token_volume(600)],
     ),
     "what is no number is no wish": Case(
@@ -356,24 +390,41 @@ def test_a_deployment_template_is_changed_only_in_its_pods(cluster: TestCluster,
 
 
 def test_faults_of_the_policy_never_keep_a_pod_out(cluster: TestCluster) -> None:
-    policies = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies"
-    policy = cluster.api.get(f"{policies}/pod-identity.eks.amazonaws.com")
+    policy = cluster.api.get(f"{POLICIES}/pod-identity.eks.amazonaws.com")
     assert policy["spec"]["failurePolicy"] == "Ignore"
-    binding = cluster.api.get(f"{policies.replace('policies', 'policybindings')}/pod-identity.eks.amazonaws.com")
+    binding = cluster.api.get(f"{POLICIES.replace('policies', 'policybindings')}/pod-identity.eks.amazonaws.com")
     assert binding["spec"]["paramRef"]["parameterNotFoundAction"] == "Allow"
 
 
-def test_five_thousand_associations_fit_in_the_parameter(cluster: TestCluster, associated: str) -> None:
-    """EKS's limit; the other cluster's policy is not in the way of this one's, whose parameter is put back."""
-    path = f"/api/v1/namespaces/kube-system/configmaps/{PARAMETER}"
+def test_a_parameter_as_long_as_may_be(cluster: TestCluster, associated: str) -> None:
+    """As many associations with the longest names as go into one; see test_parts for how they are spread."""
+    path = f"{CONFIG_MAPS}/a-long-parameter"
+    names = [f"{number:0253}" for number in range(Admission._LARGEST // 253)]
     namespace = cluster.namespace()
-    cluster.service_account(namespace, "account-4999-of-a-team-with-a-long-name")
-    names = ",".join(f"account-{number:04}-of-a-team-with-a-long-name" for number in range(5_000))
-    body = cluster.api.get(path)
-    body["metadata"] = {"name": PARAMETER, "namespace": "kube-system"}
-    body["data"][namespace] = names
-    cluster.api.apply(path, body)
-    eventually(lambda: cluster.injects(namespace, "account-4999-of-a-team-with-a-long-name"))
-    del body["data"][namespace]
-    cluster.api.apply(path, body)
+    cluster.service_account(namespace, names[-1])
+    data = cluster.api.get(f"{CONFIG_MAPS}/{PARAMETER}")["data"]
+    settings = {name: data[name] for name in ("REGION", "FULL_URI")}
+    body = {
+        "metadata": {"name": "a-long-parameter", "labels": LABELS},
+        "data": {namespace: ",".join(names), **settings},
+    }
+    cluster.api.create(CONFIG_MAPS, body)
+    eventually(lambda: cluster.injects(namespace, names[-1]))
     assert cluster.injects(associated)
+    cluster.api.delete(path)
+    eventually(lambda: not cluster.injects(namespace, names[-1]))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{CONFIG_MAPS}/{PARAMETER}",
+        f"{POLICIES}/pod-identity.eks.amazonaws.com",
+        f"{POLICIES.replace('policies', 'policybindings')}/pod-identity.eks.amazonaws.com",
+    ],
+)
+def test_what_is_deleted_comes_back(cluster: TestCluster, associated: str, path: str) -> None:
+    before = cluster.api.get(path)["metadata"]["uid"]
+    cluster.api.delete(path)
+    eventually(lambda: (cluster.api.find(path) or {"metadata": {"uid": before}})["metadata"]["uid"] != before, 5)
+    eventually(lambda: cluster.injects(associated), 5)

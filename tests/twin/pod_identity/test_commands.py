@@ -94,7 +94,7 @@ def test_nothing_of_the_operator_reaches_a_command(cluster: TestCluster, reader:
     found = variables(cluster, reader)
     home = Path(found["HOME"])
     assert found == {
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(home.parent / "tokens/eks-pod-identity-token" / TOKEN_NAME),
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(home.parent / "volumes/eks-pod-identity-token" / TOKEN_NAME),
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": cluster.full_uri,
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_EC2_METADATA_DISABLED": "true",

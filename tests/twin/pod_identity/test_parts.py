@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
+import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,11 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 from local.aws.protocol import ServiceError
-from local.kubernetes.kubelet.environment import Unresolvable, container_environment, decoded_secret
+from local.kubernetes import control_plane
+from local.kubernetes.kubelet.commands import Setting
+from local.kubernetes.kubelet.containers import IMAGES, is_run
+from local.kubernetes.kubelet.environment import Unresolvable, container_environment, decoded_data, quantity
+from local.kubernetes.kubelet.logs import Log, Query
 from local.kubernetes.kubelet.sandbox import PodIsGone, Sandboxes
 from local.kubernetes.pod_identity.admission import Admission, policy_objects
 from local.kubernetes.pod_identity.api_server import ApiError, ApiUnavailable
@@ -33,12 +39,18 @@ POD: dict[str, Any] = {
 }
 
 
-def lookup(kind: str, name: str) -> Mapping[str, str] | None:
-    return {("configMap", "settings"): {"mode": "fast"}, ("secret", "keys"): {"key": "hidden"}}.get((kind, name))
+class Around:
+    """A ConfigMap, a Secret, and a node."""
+
+    def data(self, kind: str, name: str) -> Mapping[str, bytes] | None:
+        return {("configMap", "settings"): {"mode": b"fast"}, ("secret", "keys"): {"key": b"hidden"}}.get((kind, name))
+
+    def allocatable(self) -> Mapping[str, str]:
+        return {"cpu": "1930m", "memory": "3Gi"}
 
 
 def variables(**container: Any) -> dict[str, str]:
-    found = container_environment(POD, container, lookup)
+    found = container_environment(POD, container, Around())
     assert found.pop("HOSTNAME") == "web"
     return found
 
@@ -102,9 +114,117 @@ def test_env_wins_over_env_from() -> None:
     assert found == {"mode": "slow"}
 
 
-def test_secrets_are_decoded() -> None:
-    assert decoded_secret({"data": {"k": base64.b64encode(b"v\xc3\xa9").decode()}}) == {"k": "vé"}
-    assert decoded_secret({}) == {}
+def test_data_is_decoded() -> None:
+    encoded = base64.b64encode(b"v\xc3\xa9").decode()
+    assert decoded_data("secret", {"data": {"k": encoded}}) == {"k": b"v\xc3\xa9"}
+    assert decoded_data("configMap", {"data": {"a": "é"}, "binaryData": {"k": encoded}}) == {
+        "a": b"\xc3\xa9",
+        "k": b"v\xc3\xa9",
+    }
+    assert decoded_data("secret", {}) == decoded_data("configMap", {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("reference", "value"),
+    [
+        ({"resource": "limits.cpu"}, "1"),
+        ({"resource": "limits.cpu", "divisor": "1m"}, "250"),
+        ({"resource": "limits.memory", "divisor": "1Mi"}, "3072"),  # what its node has
+        ({"resource": "requests.memory", "divisor": "0"}, "64000000"),
+        ({"resource": "requests.cpu"}, "0"),
+    ],
+)
+def test_resources(reference: dict[str, str], value: str) -> None:
+    resources = {"limits": {"cpu": "250m"}, "requests": {"memory": "64M"}}
+    env = [{"name": "V", "valueFrom": {"resourceFieldRef": reference}}]
+    assert variables(env=env, resources=resources) == {"V": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("3", 3), ("0.5", 0.5), ("1500m", 1.5), ("2k", 2_000), ("1Ki", 1_024), ("12e3", 12_000), ("1E", 10**18)]
+)  # fmt: skip
+def test_quantities(text: str, number: float) -> None:
+    assert quantity(text) == number
+
+
+def test_a_path_in_a_volume_is_the_files(tmp_path: Path) -> None:
+    setting = Setting({}, tmp_path, {"/data": Path("/real/a"), "/data/deep": Path("/real/b"), "/x/": Path("/real/c")})
+    for word, real in {
+        "/data": "/real/a",
+        "/data/f": "/real/a/f",
+        "/data/deep/f": "/real/b/f",
+        "/x/f": "/real/c/f",
+        "/database": "/database",
+        "a /data": "a /data",
+    }.items():
+        assert setting.real(word) == real
+
+
+# --- containers that run, and their logs ---
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("amazon/aws-cli", True),
+        ("amazon/aws-cli:2.31.13", True),
+        ("public.ecr.aws/aws-cli/aws-cli:latest", True),
+        ("registry.example:5000/tools/aws-cli", True),
+        (f"amazon/aws-cli:2.31.13@sha256:{'0' * 64}", True),
+        ("public.ecr.aws/aws-cli/other:1", False),
+        ("amazon/aws-cli-tools", False),
+        ("nginx:aws-cli", False),
+    ],
+)
+def test_images_that_run(image: str, expected: bool) -> None:
+    assert is_run({"image": image}) == expected
+
+
+def test_kwok_leaves_the_same_images_alone() -> None:
+    stages = Path(control_plane.__file__).with_name("stages.yaml").read_text()
+    assert stages.count(f'test("{IMAGES}")') == stages.count("test(") == 4
+
+
+async def read(log: Log, query: Query) -> bytes:
+    return b"".join([part async for part in log.read(query)])
+
+
+def test_a_log(tmp_path: Path) -> None:
+    async def write_and_read() -> None:
+        log, reader = Log(tmp_path / "log"), asyncio.StreamReader()
+        following = asyncio.ensure_future(read(log, Query(follow=True, tail=0)))
+        reader.feed_data(b"old\n" * 3)
+        await asyncio.sleep(0)
+        long = b"x" * 40_000
+        reader.feed_data(b"pro\rgress\n" + long + b"\nend")
+        reader.feed_eof()
+        await log.copy(reader)
+        log.close()
+        whole = b"old\n" * 3 + b"pro\rgress\n" + long + b"\nend"
+        assert await read(log, Query()) == await following == whole
+        assert await read(log, Query(tail=0)) == b""
+
+    asyncio.run(write_and_read())
+
+
+def test_a_log_begins_anew_when_it_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Log, "_LONGEST", 200)
+
+    async def write_and_read() -> None:
+        log, reader = Log(tmp_path / "log"), asyncio.StreamReader()
+        following = asyncio.ensure_future(read(log, Query(follow=True)))
+        copying = asyncio.ensure_future(log.copy(reader))
+        for number in range(50):
+            reader.feed_data(b"line %d\n" % number)
+            await asyncio.sleep(0.001)  # for the follower to keep up
+        reader.feed_eof()
+        await copying
+        log.close()
+        assert (await following).splitlines() == [b"line %d" % number for number in range(50)]
+        assert (tmp_path / "log").stat().st_size <= 200
+        assert (await read(log, Query(tail=1))) == b"line 49\n"
+
+    asyncio.run(write_and_read())
 
 
 # --- token files ---
@@ -165,7 +285,7 @@ class Kept:
         self.sandboxes.start()
         self.setting = self.sandboxes.setting(INJECTED, APP)
         self.folder = folder / "u-1"
-        self.file = self.folder / "tokens/eks-pod-identity-token/eks-pod-identity-token"
+        self.file = self.folder / "volumes/eks-pod-identity-token/eks-pod-identity-token"
 
 
 @pytest.fixture
@@ -204,9 +324,10 @@ def test_a_renewal_that_fails_is_tried_again(kept: Kept) -> None:
 
 def test_a_command_gets_a_token_or_an_error(tmp_path: Path) -> None:
     found = Kept(tmp_path / "pods", life=-1)  # always due
-    found.api.failures = 1
+    found.api.failures = 1_000_000
     with pytest.raises(ApiUnavailable):
         found.sandboxes.setting(INJECTED, APP)
+    found.api.failures = 0
     assert found.sandboxes.setting(INJECTED, APP).variables[VARIABLE["name"]] == str(found.file)
     found.sandboxes.stop()
 
@@ -243,7 +364,7 @@ def test_a_pod_of_the_same_name_is_another(kept: Kept) -> None:
     assert replaced is not None
     fresh = kept.sandboxes.setting(replaced, APP)
     assert (kept.gone, kept.folder.exists()) == (["u-1"], False)
-    assert fresh.home.parent.name == "u-2"
+    assert fresh.folder.parent.name == "u-2"
 
 
 def test_a_stop_removes_everything(kept: Kept, tmp_path: Path) -> None:
@@ -347,7 +468,8 @@ def test_the_parameter() -> None:
     admission.service_account_changed(("shop", "web"), {"metadata": {"annotations": annotations}})
     nonsense = {"eks.amazonaws.com/token-expiration": "1,shop/api=1", "eks.amazonaws.com/sts-regional-endpoints": "no"}
     admission.service_account_changed(("shop", "api"), {"metadata": {"annotations": nonsense}})
-    assert admission.parameter()["data"] == {
+    (parameter,) = admission.parameters()
+    assert parameter["data"] == {
         "REGION": "eu-west-1",
         "FULL_URI": "http://127.0.0.1:1/v1/credentials",
         "shop": "api,web",
@@ -356,7 +478,22 @@ def test_the_parameter() -> None:
         "NO_REGIONAL_STS": "shop/web",
     }
     admission.service_account_changed(("shop", "web"), None)
-    assert "TOKEN_EXPIRATION" not in admission.parameter()["data"]
+    assert "TOKEN_EXPIRATION" not in admission.parameters()[0]["data"]
+
+
+def test_many_associations_with_long_names_take_more_than_one_parameter() -> None:
+    admission = Admission(None, "eu-west-1", "http://127.0.0.1:1/v1/credentials")  # type: ignore[arg-type]
+    subjects = [("n" * 63, f"{number:0253}") for number in range(5_000)]
+    admission.set_associations({subject: {} for subject in subjects})
+    wishes = {"metadata": {"annotations": {"eks.amazonaws.com/token-expiration": "3600"}}}
+    for subject in subjects[:1_000]:
+        admission.service_account_changed(subject, wishes)
+    parameters = admission.parameters()
+    assert len({item["metadata"]["name"] for item in parameters}) == 4
+    assert all(len(json.dumps(item)) < 1 << 20 for item in parameters)
+    found = [name for item in parameters for name in item["data"]["n" * 63].split(",")]
+    assert sorted(found) == [name for _, name in subjects]
+    assert sum(item["data"]["TOKEN_EXPIRATION"].count("=3600") for item in parameters) == 1_000
 
 
 def test_the_policy_is_tried_until_it_is_there() -> None:
@@ -371,11 +508,15 @@ def test_the_policy_is_tried_until_it_is_there() -> None:
             if len(self.applied) == 2:
                 raise ApiError(429, "TooManyRequests", "starting")
 
+        def delete(self, _path: str) -> None:
+            pass
+
     api = Starting()
     admission = Admission(api, "eu-west-1", "http://127.0.0.1:1")  # type: ignore[arg-type]
     admission.set_associations({})
     admission.start()
-    assert admission.installed.wait(10)
+    # The policy and its binding have one name; the first two times failed.
+    eventually(lambda: api.applied.count("pod-identity.eks.amazonaws.com") >= 2)
     eventually(lambda: "eks-pod-identity-associations" in api.applied)
     admission.stop()
     assert [item["kind"] for item in policy_objects()] == ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]

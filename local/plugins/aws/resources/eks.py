@@ -36,15 +36,6 @@ from ..resource import REGION, TAGS, AwsResource, arn, by_token, cidr, pick
 _GONE = is_code("ResourceNotFoundException")
 _CLUSTER_NAME = Str(pattern=r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
 _LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
-_ENTRY_TYPES = (
-    "EC2",
-    "EC2_LINUX",
-    "EC2_WINDOWS",
-    "FARGATE_LINUX",
-    "HYBRID_LINUX",
-    "HYPERPOD_LINUX",
-    "STANDARD",
-)
 _AUTO_MODE = frozenset({"computeConfig", "storageConfig", "kubernetesNetworkConfig"})
 
 _VPC_CONFIG = Object(
