@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -210,7 +211,8 @@ class Watch:
     def close(self) -> None:
         """End it; the iteration stops at once."""
         self._closed.set()
-        self._response.shutdown()
+        with suppress(ValueError):  # the server has ended it already
+            self._response.shutdown()
 
 
 def _refusal(status: int, body: bytes) -> ApiError:

@@ -49,6 +49,8 @@ def test_from_creation_to_deletion(late: TestCluster) -> None:
         answer = late.eks_auth().assume_role_for_pod_identity(clusterName=late.name, token=late.token(pod))
         return answer["assumedRoleUser"]["arn"].split("/")[1]
 
+    # What the agent's first request makes it load must not take up the two seconds.
+    assert ask(late.full_uri, late.token(late.pod(namespace)))[0] == 404
     begun = time.monotonic()
     identifier = late.eks.create_pod_identity_association(
         clusterName=late.name, namespace=namespace, serviceAccount="app", roleArn=first
