@@ -12,7 +12,8 @@ NAMESPACE, SERVICE_ACCOUNT = "reports", "reader"
 config = pulumi.Config()
 cluster = ExistingCluster("cluster", {"cluster_name": config.require("clusterName")})
 deployer = config.get("targetDeployerRoleArn")
-other_account = aws.Provider("other-account", assume_roles=[{"role_arn": deployer}]) if deployer else None
+assumed = [aws.ProviderAssumeRoleArgs(role_arn=deployer)]
+other_account = aws.Provider("other-account", assume_roles=assumed) if deployer else None
 
 # Each of the two roles names the other. The target's ARN follows from its name, so neither has to be there first.
 here = pulumi.InvokeOutputOptions(provider=other_account)
