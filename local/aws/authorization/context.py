@@ -33,12 +33,6 @@ class Context(Mapping[str, tuple[str, ...]]):
     def __len__(self) -> int:
         return len(self._values)
 
-    def with_values(self, values: Mapping[str, Value | None]) -> Context:
-        """Return a context with further keys; those given win."""
-        merged = Context(values)
-        merged._values = {**self._values, **merged._values}
-        return merged
-
 
 def _texts(value: Value) -> tuple[str, ...]:
     if isinstance(value, bool):

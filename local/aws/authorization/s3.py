@@ -82,7 +82,7 @@ _GRANTED: dict[tuple[str, str], tuple[str, ...]] = {
 }
 _EVERYBODY = "http://acs.amazonaws.com/groups/global/AllUsers"
 _VERB = {"GET": 0, "HEAD": 0, "PUT": 1, "POST": 1, "DELETE": 2}
-# Headers that are condition keys by the same name.
+# What headers begin with that are condition keys by the same name.
 _HEADER_KEYS = ("x-amz-acl", "x-amz-grant-", "x-amz-server-side-", "x-amz-copy-source", "x-amz-storage-")
 
 
@@ -171,13 +171,7 @@ class S3Request:
             signed: whether somebody signed it.
         """
         headers, arguments = self.http.headers, self.arguments
-        given = {
-            f"s3:{name}": headers.get(name)
-            for name in headers
-            if name.startswith(
-                ("x-amz-acl", "x-amz-grant-", "x-amz-server-side-", "x-amz-copy-source", "x-amz-storage-")
-            )
-        }
+        given = {f"s3:{name}": headers.get(name) for name in headers if name.startswith(_HEADER_KEYS)}
         tags = dict(parse_qsl(headers.get("x-amz-tagging", ""), keep_blank_values=True))
         if self.http.method == "PUT" and "tagging" in arguments:
             tags |= self._tags_in_body()
