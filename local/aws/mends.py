@@ -359,6 +359,11 @@ def _calls_are_of_the_operation_that_was_judged() -> None:
 
     @functools.wraps(original)
     def get_action(self: Any) -> str:
-        return self.headers.get("x-twin-operation") or original(self)
+        judged = self.headers.get("x-twin-operation")
+        if not judged:
+            return original(self)
+        # For what it does beside: it takes the parameters out of the path.
+        self._get_action_from_method_and_request_uri(self.method, self.raw_path)
+        return judged
 
     BaseResponse._get_action = get_action
