@@ -162,11 +162,11 @@ def _check_one_more(said: str, name: str) -> None:
     Raises:
         AssertionError: It did not.
     """
-    summary = said[said.rindex("Resources:") :]
+    lines, _, summary = said.rpartition("Resources:")
     counts = dict(re.findall(r"^\s+\S (\d+) (\w+)", summary, re.MULTILINE))
     done = {what: int(count) for count, what in counts.items()}
     assert done == {"created": RESOURCES_OF_ONE}, summary
-    created = [line for line in said.splitlines() if re.search(r" created( \(|$)", line)]
+    created = [line for line in lines.splitlines() if re.search(r" created( \(|$)", line)]
     assert len(created) >= RESOURCES_OF_ONE, said
     assert all(name in line for line in created), created
 
