@@ -271,7 +271,7 @@ def _judge_options(opts: pulumi.ResourceOptions | None) -> list[rules.Finding]:
     if opts is None or opts.deleted_with is None:
         return []
     reason = "roles and policies do not go with the cluster, and would be left behind in IAM"
-    fix = "Leave deleted_with out, as that of all that this is made below"
+    fix = "Remove deleted_with, which everything that is made here would inherit"
     page = "https://www.pulumi.com/docs/iac/concepts/resources/options/deletedwith/"
     return [rules.Finding("deleted-with", "opts.deleted_with", None, reason, fix, page)]
 

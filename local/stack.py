@@ -33,12 +33,20 @@ class LocalStack:
         twin: The twin, which has the stack's state in its folder.
         program: The folder of the program, with its Pulumi.yaml and Pulumi.local.yaml. Default: the demo.
         config: Configuration on top of Pulumi.local.yaml, by its full key. It may be changed between two runs.
+        variables: Environment variables for the commands, such as an option of Pulumi's.
     """
 
-    def __init__(self, twin: Twin, program: Path = ROOT, config: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        twin: Twin,
+        program: Path = ROOT,
+        config: Mapping[str, Any] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ):
         self.twin = twin
         self.program = program
         self.config = dict(config or {})
+        self.variables = dict(variables or {})
         self.project: str = yaml.safe_load((program / "Pulumi.yaml").read_text())["name"]
         self.config_file = twin.state / f"{self.project}.{STACK}.yaml"
         self._pulumi_state = twin.state / "pulumi-state" / ".pulumi"
@@ -82,6 +90,7 @@ class LocalStack:
             # `aws eks update-kubeconfig` writes there, and not among somebody's real clusters.
             "KUBECONFIG": str(self.twin.state / "kubeconfig"),
             "KUBECACHEDIR": str(self.twin.state / "kubectl-cache"),
+            **self.variables,
         }
 
     def pulumi(self, *arguments: str, capture: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:

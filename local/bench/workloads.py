@@ -3,6 +3,9 @@
 Each has a role, a policy and its attachment, an association and a ServiceAccount, in the demo's cluster. Both programs
 make the same and wait for nothing else, so that what they take can be compared; at the end the components wait, too,
 until pods get credentials by all of their associations. What is promised is checked: see `LIMITS`.
+
+The engine saves its state at the end of a run. With a state in files it would write all of it twice for each change,
+which grows with the square and hides everything else; see https://github.com/pulumi/pulumi/issues/10960.
 """
 
 import contextlib
@@ -42,10 +45,15 @@ AWAIT = "wait for all"
 
 RESOURCES_OF_ONE = 5
 
-COST, GROWTH, AT_ONCE = 1.10, 1.25, 4.0
+COST, GROWTH = 1.10, 1.25
+PARALLEL = min(16, 4 * (os.cpu_count() or 1))
+"""How many operations the engine has under way at most, as it is by default: see `pulumi up --help`."""
+
+AT_ONCE = PARALLEL / 2
 LIMITS = (
     f"the components take at most {COST:.2f} of what the flat program takes, over all runs; what one workload more "
-    f"takes grows by at most {GROWTH:.2f} from the fewest to the most; over {AT_ONCE:.0f} resources are made at once"
+    f"takes grows by at most {GROWTH:.2f} from the fewest to the most; on average at least {AT_ONCE:.0f} resources are "
+    f"made at once, of {PARALLEL} that the engine allows"
 )
 
 # Below this, what every run takes anyway hides what workloads take.
@@ -178,7 +186,7 @@ def broken(results: Mapping[int, Mapping[str, Measured]]) -> list[str]:
         ratio = kinds["components"].total / kinds["flat"].total
         if number >= _FROM and ratio > COST:
             found.append(f"{number} workloads: the components take {ratio:.2f} of what the flat program takes")
-        if number >= _FROM and kinds["components"].at_once <= AT_ONCE:
+        if number >= _FROM and kinds["components"].at_once < AT_ONCE:
             found.append(f"{number} workloads: only {kinds['components'].at_once:.1f} resources are made at once")
     for run in RUNS:
         if run == "one more":
@@ -217,8 +225,9 @@ def _show(console: Console, results: Mapping[int, Mapping[str, Measured]]) -> No
     console.print(times, sizes)
 
 
-def main(numbers: list[int]) -> int:
+def main(numbers: list[int], *, save_each_change: bool = False) -> int:
     console = Console(width=140)
+    variables = {} if save_each_change else {"PULUMI_SKIP_CHECKPOINTS": "true"}
     results: dict[int, dict[str, Measured]] = {}
     with tempfile.TemporaryDirectory() as name:
         # What is asked is what the machinery costs, and not how long EKS takes.
@@ -231,15 +240,16 @@ def main(numbers: list[int]) -> int:
                 results[number] = {}
                 for kind in kinds:
                     with _program(kind, Path(name)) as program:
-                        results[number][kind] = _measure(LocalStack(twin, program), kind, number)
+                        results[number][kind] = _measure(LocalStack(twin, program, variables=variables), kind, number)
                 # What comes second finds a twin that has grown.
                 kinds.reverse()
                 _show(console, results)
         finally:
             twin.remove()
-    problems = broken(results)
+    # What is promised is of the components, and not of where the state is.
+    problems = [] if save_each_change else broken(results)
     for problem in problems:
         console.print(f"[red]{problem}[/]")
-    if not problems:
+    if not problems and not save_each_change:
         console.print(f"As promised: {LIMITS}.")
     return 1 if problems else 0
