@@ -1,7 +1,8 @@
 """What every component shares: the package's type tokens, and arguments that are judged before anything is made."""
 
+import asyncio
 import typing
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from .rules import UNKNOWN, Finding, Rule, Severity
 PACKAGE = "eks-pod-identity"
 """The Pulumi package of all components here; every type token begins with it."""
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 _NO_FIXES: Mapping[str, str] = MappingProxyType({})
@@ -142,6 +144,36 @@ def _after(verdict: pulumi.Output[Any], value: pulumi.Output[T]) -> pulumi.Outpu
 def after(value: pulumi.Output[T], *others: pulumi.Output[Any]) -> pulumi.Output[T]:
     """The value, once the others are there too: what takes it also waits for them, without `depends_on`."""
     return pulumi.Output.all(value, *others).apply(lambda resolved: resolved[0])
+
+
+def gathered(outputs: Mapping[K, pulumi.Output[T]]) -> pulumi.Output[dict[K, T]]:
+    """All the outputs as one. So does `pulumi.Output.all`, which makes two more Outputs of each: of thousands that is a
+    good part of what a program takes."""
+
+    async def gather() -> tuple[set[pulumi.Resource], dict[K, T], bool, bool]:
+        resources: set[pulumi.Resource] = set()
+        values: dict[K, T] = {}
+        known, secret = True, False
+        for key, output in outputs.items():
+            values[key] = typing.cast(T, await output.future(with_unknowns=True))
+            resources |= await output.resources()
+            known &= await output.is_known()
+            secret |= await output.is_secret()
+        return resources, values, known, secret
+
+    data = asyncio.ensure_future(gather())
+    return pulumi.Output(_Part(data, 0), _Part(data, 1), _Part(data, 2), _Part(data, 3))
+
+
+class _Part:
+    """Part of what is awaited. Other than a coroutine it may be left alone, as the rest is when the first one fails."""
+
+    def __init__(self, whole: "asyncio.Future[Any]", index: int):
+        self._whole, self._index = whole, index
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        whole = yield from self._whole.__await__()
+        return whole[self._index]
 
 
 def refuse(

@@ -16,7 +16,7 @@ from pulumi.runtime.sync_await import _sync_await
 
 from . import documents, presets, rules
 from ._all_effective import EffectiveAssociations
-from ._base import after, refuse, validated
+from ._base import after, gathered, refuse, validated
 from ._workloads import Workload, clusters_of, has_output, is_chained, judge_one, sharing
 from .documents import Statement, Subject
 from .rules import Finding
@@ -57,7 +57,7 @@ class Made:
 
     def all_ready(self) -> pulumi.Output[dict[tuple[str, str], str]]:
         """The ServiceAccounts' names, once pods with them get credentials."""
-        return pulumi.Output.all(*self.ready.values()).apply(lambda _: dict(self.service_accounts))
+        return gathered(self.ready).apply(lambda _: dict(self.service_accounts))
 
 
 def judge_cluster(*, cluster_name: Any = None, cluster_arn: Any = None) -> list[Finding]:
@@ -99,6 +99,10 @@ class Making:
     def make(self, workloads: Mapping[str, Workload]) -> Made:
         """Make all that belongs to workloads, which are complete and judged."""
         self._need_kubernetes(workloads)
+        # Where no registration has begun when a program ends, the SDK goes through all outputs that are still to come
+        # each time that one of them comes, which takes minutes where there are ten thousands. One turn lets the
+        # parent's begin.
+        _sync_await(asyncio.sleep(0))
         self._make_namespaces(workloads)
         known = {key: self._guarded(key, workload) for key, workload in workloads.items()}
         shared = sharing(known)
@@ -107,9 +111,6 @@ class Making:
             self._workload(key, known[key], shared.get(key, ()))
         for cluster, awaited in self._awaited.items():
             self._await(cluster, awaited)
-        # Where no registration has begun when a program ends, the SDK goes through all outputs that are still to come
-        # each time that one of them comes, which takes minutes where there are ten thousands. One turn lets one begin.
-        _sync_await(asyncio.sleep(0))
         return self.made
 
     def _guarded(self, key: str, workload: Workload) -> Workload:
@@ -376,7 +377,7 @@ class Making:
         at, accounts = self._clusters[cluster], awaited.service_accounts
         if at.kubeconfig is None or not awaited.association_ids:
             ids = [*awaited.association_ids.values(), *(account.id for account in accounts)]
-            self.made.ready[cluster] = pulumi.Output.all(*ids)
+            self.made.ready[cluster] = gathered(dict(enumerate(ids)))
             return
         called = self._called(cluster, "effective")
         self.made.ready[cluster] = EffectiveAssociations(

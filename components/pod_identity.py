@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from . import _workloads, rules
-from ._base import allowed, judge_plain, refuse, token
+from ._base import allowed, gathered, judge_plain, refuse, token
 from ._identities import Cluster, Making
 
 
@@ -223,12 +223,12 @@ class PodIdentities(pulumi.ComponentResource):
         self._made = Making(self, name, where, clusters).make(judgement.completed)
 
         ids = {f"{workload}/{cluster}": found for (workload, cluster), found in self._made.association_ids.items()}
-        self.role_arns = _all(self._made.role_arns)
-        self.association_ids = _all(ids)
+        self.role_arns = gathered(self._made.role_arns)
+        self.association_ids = gathered(ids)
         self.ready = self._made.all_ready().apply(
             lambda ready: {"/".join(at): account for at, account in ready.items()}
         )
-        self.target_trust_policies = _all(self._made.target_trust_policies)
+        self.target_trust_policies = gathered(self._made.target_trust_policies)
         self.register_outputs(
             {
                 "role_arns": self.role_arns,
@@ -254,11 +254,6 @@ def judge_workloads(
 ) -> list[rules.Finding]:
     """Judge `workloads` and `defaults` of `PodIdentities`, whose clusters have these keys, as its constructor does."""
     return _workloads.judge(workloads, defaults, clusters).findings
-
-
-def _all(outputs: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[Any]:
-    # Of nothing, Output.all makes a list.
-    return pulumi.Output.all(**outputs) if outputs else pulumi.Output.from_input({})
 
 
 def _refuse(where: str, judgement: _workloads.Judgement) -> None:

@@ -1,8 +1,8 @@
 """How long many workloads take: by `PodIdentities`, and the same resources written flat.
 
 Each has a role, a policy and its attachment, an association and a ServiceAccount, in the demo's cluster. Both programs
-make the same and wait for nothing else, so that what they take can be compared; at the end the components wait, too,
-until pods get credentials by all of their associations. What is promised is checked: see `LIMITS`.
+make the same, by turns, and wait for nothing else, so that what they take can be compared; at the end the components
+wait, too, until pods get credentials by all of their associations. What is promised is checked: see `LIMITS`.
 
 The engine saves its state at the end of a run. With a state in files it would write all of it twice for each change,
 which grows with the square and hides everything else; see https://github.com/pulumi/pulumi/issues/10960.
@@ -76,10 +76,14 @@ _WHO = {
 
 
 class Memory:
-    """The most memory that each kind of process ever had, in MB, while this was watching: all that this one started."""
+    """The most memory that each kind of process ever had, in MB, while this was watching: all that this one started.
 
-    def __init__(self) -> None:
-        self.peaks: dict[str, int] = {}
+    Args:
+        peaks: What was so before, by who it is. It is kept up.
+    """
+
+    def __init__(self, peaks: dict[str, int]) -> None:
+        self.peaks = peaks
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -112,7 +116,7 @@ class Measured:
     """What one program took with one number of workloads."""
 
     seconds: dict[str, float] = field(default_factory=dict)
-    peaks: Mapping[str, int] = field(default_factory=dict)
+    peaks: dict[str, int] = field(default_factory=dict)
     at_once: float = 0.0
     """How many resources were being made at once, on average, while any was."""
 
@@ -140,28 +144,39 @@ def _program(kind: str, folder: Path) -> Iterator[Path]:
     shutil.rmtree(place)
 
 
-def _measure(stack: LocalStack, kind: str, number: int) -> Measured:
-    measured = Measured()
-    trace = stack.program / "trace.json"
-    runs = dict(RUNS)
-    if kind == "components":
-        runs = {**{run: of for run, of in RUNS.items() if run != "destroy"}, AWAIT: RUNS["one more"]}
-        runs["destroy"] = RUNS["destroy"]
-    with Memory() as memory:
-        for run, (more, arguments) in runs.items():
-            os.environ["BENCH_WORKLOADS"] = str(number + more)
-            os.environ["BENCH_AWAIT"] = "yes" if run == AWAIT else ""
-            traced = ["--otel-traces", trace.as_uri()] if run == "up" else []
-            began = time.perf_counter()
-            said = stack.pulumi(*arguments, *traced, capture=True).stdout
-            measured.seconds[run] = time.perf_counter() - began
-            if run == "one more":
-                _check_one_more(said, f"w{number:04}")
-            if traced:
-                made = [span for span in spans(trace) if span.name == "pulumirpc.ResourceProvider/Create"]
-                measured.at_once = sum(span.end - span.start for span in made) / busy(made)
-    measured.peaks = memory.peaks
+def _measure(stacks: Mapping[str, LocalStack], number: int) -> dict[str, Measured]:
+    """Run by run, and in each first the one and then the other, so that what changes meanwhile is the same for both."""
+    measured = {kind: Measured() for kind in stacks}
+    kinds = list(stacks)
+    for run in RUNS:
+        if run == "destroy":
+            # What only the components do.
+            _run(stacks["components"], "components", AWAIT, number, measured["components"])
+        for kind in kinds:
+            _run(stacks[kind], kind, run, number, measured[kind])
+        kinds.reverse()
     return measured
+
+
+def _run(stack: LocalStack, kind: str, run: str, number: int, measured: Measured) -> None:
+    more, arguments = RUNS["one more" if run == AWAIT else run]
+    variables = {
+        "BENCH_WORKLOADS": str(number + more),
+        "BENCH_NAMESPACE": f"many-{kind}",
+        "BENCH_AWAIT": "yes" if run == AWAIT else "",
+    }
+    stack.variables.update(variables)
+    trace = stack.program / "trace.json"
+    traced = ["--otel-traces", trace.as_uri()] if run == "up" else []
+    with Memory(measured.peaks):
+        began = time.perf_counter()
+        said = stack.pulumi(*arguments, *traced, capture=True).stdout
+        measured.seconds[run] = time.perf_counter() - began
+    if run == "one more":
+        _check_one_more(said, f"w{number:04}")
+    if traced:
+        made = [span for span in spans(trace) if span.name == "pulumirpc.ResourceProvider/Create"]
+        measured.at_once = sum(span.end - span.start for span in made) / busy(made)
 
 
 def _check_one_more(said: str, name: str) -> None:
@@ -235,14 +250,11 @@ def main(numbers: list[int], *, save_each_change: bool = False) -> int:
         try:
             twin.start()
             LocalStack(twin).pulumi("up", "--yes", "--skip-preview", capture=True)
-            kinds = ["flat", "components"]
             for number in numbers:
-                results[number] = {}
-                for kind in kinds:
-                    with _program(kind, Path(name)) as program:
-                        results[number][kind] = _measure(LocalStack(twin, program, variables=variables), kind, number)
-                # What comes second finds a twin that has grown.
-                kinds.reverse()
+                with _program("flat", Path(name)) as flat, _program("components", Path(name)) as components:
+                    programs = {"flat": flat, "components": components}
+                    stacks = {kind: LocalStack(twin, at, variables=variables) for kind, at in programs.items()}
+                    results[number] = _measure(stacks, number)
                 _show(console, results)
         finally:
             twin.remove()

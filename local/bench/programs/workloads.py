@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 CLUSTER = "eks-pod-identity-demo"
-NAMESPACE = "many"
+NAMESPACE = os.environ["BENCH_NAMESPACE"]
 AWAIT = bool(os.environ.get("BENCH_AWAIT"))
 NUMBER = int(os.environ["BENCH_WORKLOADS"])
 WORKLOADS = [f"w{number:04}" for number in range(NUMBER)]
