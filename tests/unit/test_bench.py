@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local.bench.trace import Span, busy
-from local.bench.workloads import AT_ONCE, GROWTH, RUNS, Measured, _check_one_more, broken
+from local.bench.workloads import AT_ONCE, RUNS, Measured, _check_one_more, broken
 
 ONE_MORE = """Updating (local):
  +  pkg:index:PodIdentities many creating (0s)
@@ -42,12 +42,18 @@ def test_one_at_a_time_is_found() -> None:
     assert found == [f"{number} workloads: only 1.0 resources are made at once" for number in (100, 1000)]
 
 
-@pytest.mark.parametrize("run", [run for run in RUNS if run != "one more"])
+@pytest.mark.parametrize("run", RUNS)
 def test_growth_with_the_square_is_found(run: str) -> None:
-    grown = results()
-    grown[1000]["components"].seconds[run] += 900 * 0.01 * (GROWTH - 0.99)
-    grown[1000]["flat"].seconds[run] += 900 * 0.01 * (GROWTH - 0.99)
-    assert [line.split(":")[0] for line in broken(grown)] == [run]
+    grown = {
+        number: {kind: measured(number, each=0.1) for kind in ("components", "flat")} for number in (10, 100, 300, 1000)
+    }
+    assert broken(grown) == []
+    for number, kinds in grown.items():
+        for one in kinds.values():
+            one.seconds[run] = 3 + number**2 * 0.001
+    found = broken(grown)
+    assert f"{run}: 10.8 times as long for 3.3 times the workloads" in found
+    assert all(line.startswith(f"{run}: ") for line in found)
 
 
 def test_one_more_is_five_resources_of_its_own() -> None:
