@@ -27,6 +27,10 @@ _MENDS: dict[str, Callable[[], None]] = {
     "sts": mends.mend_sts,
 }
 
+# moto's modules import each other in circles, which one thread finds its way through, but not two at once. Whoever has
+# this takes no service's lock.
+_importing = threading.RLock()
+
 
 def configure(account: str) -> None:
     """Set up this process's environment; to be called before moto and botocore are imported.
@@ -55,25 +59,25 @@ class MotoApplication:
 
     def __init__(self) -> None:
         self._application: Any = None
-        self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         return self.load()(environ, start_response)
 
     def load(self) -> Any:
-        """Import what all of moto stands on, once, and return its application; who calls meanwhile waits.
-
-        Its modules import each other in circles, which one thread finds its way through, but not two at once.
-        """
-        with self._lock:
+        """Import what all of moto stands on, once, and return its application; who calls meanwhile waits."""
+        if self._application is not None:
+            # Nobody waits for the import of what others call.
+            return self._application
+        with _importing:
             if self._application is None:
                 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
                 mends.mend_core()
 
                 def create(service: Any) -> Any:
-                    mend(service)
-                    return create_backend_app(service)
+                    with _importing:
+                        mend(service)
+                        return create_backend_app(service)
 
                 self._application = DomainDispatcherApplication(create)
             return self._application
@@ -102,6 +106,8 @@ def backend_of(service: str, account: str, region: str) -> Any:
     from moto.backends import get_backend
     from moto.utilities.utils import get_partition
 
-    mend(service)
-    regional = get_backend(service)[account]  # type: ignore[call-overload]
+    with _importing:
+        mend(service)
+        backends = get_backend(service)  # type: ignore[call-overload]
+    regional = backends[account]
     return regional[region if region in regional.regions else get_partition(region)]

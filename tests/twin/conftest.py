@@ -19,6 +19,8 @@ SHARING = ("kubernetes", "plugins_kubernetes", "pod_identity")
 """Folders whose tests share control planes, which are started once and end with the folder's last test."""
 
 
+# Before xdist reads the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests together that share what is slow to start, when several processes run them."""
     for item in items:
