@@ -52,7 +52,7 @@ PARALLEL = min(16, 4 * (os.cpu_count() or 1))
 AT_ONCE = PARALLEL / 2
 LIMITS = (
     f"over all runs the components take at most {COST:.2f} of what the flat program takes; with N times the "
-    f"workloads no run takes longer than {GROWTH:.2f} N times the time; on average at least {AT_ONCE:.0f} "
+    f"workloads no run takes more than {GROWTH:.2f} N times as long; on average at least {AT_ONCE:.0f} "
     f"resources are made at once, of {PARALLEL} that the engine allows"
 )
 

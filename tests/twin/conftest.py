@@ -15,18 +15,6 @@ from local.kubernetes.processes import LAUNCH
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SHARING = ("kubernetes", "plugins_kubernetes", "pod_identity")
-"""Folders whose tests share control planes, which are started once and end with the folder's last test."""
-
-
-# Before xdist reads the marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests together that share what is slow to start, when several processes run them."""
-    for item in items:
-        place = item.path.parent if item.path.parent.name in SHARING else item.path
-        item.add_marker(pytest.mark.xdist_group(str(place.relative_to(ROOT))))
-
 
 Starter = Callable[..., "RunningEndpoint"]
 
