@@ -1,5 +1,6 @@
 """Settings for all tests."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,16 @@ from xdist.scheduler import LoadFileScheduling
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 
+STACKS = Path(__file__).parent / "twin"
+"""Whose files deploy whole stacks, each for a minute or more."""
+
 SHARING = ("tests/twin/kubernetes/", "tests/twin/plugins_kubernetes/", "tests/twin/pod_identity/")
 """Folders whose tests share control planes, which are started once and end with the folder's last test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest first, so that at the end no process has to wait long for another."""
+    items.sort(key=lambda item: item.path.parent != STACKS)
 
 
 class FilesAndFolders(LoadFileScheduling):
