@@ -28,8 +28,8 @@ test: lint $(READY) ## Check everything: linters, unit tests, and the real engin
 	$(LOCAL) tools
 	$(BIN)/python -m pytest tests/unit tests/policies -n 2
 	# In a process of its own: it loads parts of the SDKs in a way that no program would.
-	$(BIN)/python -m pytest tests/twin/plugins -n 2 --dist loadfile
-	$(BIN)/python -m pytest tests/twin tests/workflows -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/twin/plugins
+	$(BIN)/python -m pytest tests/twin/plugins
+	$(BIN)/python -m pytest tests/twin tests/workflows -n 2 --dist loadfile --ignore tests/twin/plugins
 
 unit: $(READY) ## Run the tests that need no engine and no twin.
 	$(BIN)/python -m pytest tests/unit tests/policies -n 2

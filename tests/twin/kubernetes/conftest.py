@@ -14,13 +14,13 @@ from tests.twin.aws.support import World
 from tests.twin.kubernetes.support import Kubernetes, KubernetesEndpoint
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def kubernetes_tools() -> None:
     """The parts of Kubernetes, which the first run has to build."""
     toolchain.ensure((*TOOLS, "kubectl"))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def kubernetes_endpoint(kubernetes_tools: None) -> Iterator[str]:
     """URL of an endpoint that runs a control plane for each cluster."""
     running = KubernetesEndpoint()
@@ -43,13 +43,13 @@ def start_kubernetes(kubernetes_tools: None) -> Iterator[Callable[..., Kubernete
         yield start
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def world(kubernetes_endpoint: str) -> World:
     """A VPC, subnets and roles there."""
     return World(kubernetes_endpoint)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def kubernetes(world: World, tmp_path_factory: pytest.TempPathFactory) -> Kubernetes:
     """A cluster with a node group of two; tests may add to it and must take away what they added."""
     name = world.cluster()

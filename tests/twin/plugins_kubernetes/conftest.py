@@ -32,7 +32,7 @@ class LoudEngine(Engine):
         self.said.append(message)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A real API server, etcd and controller manager; use a namespace of your own."""
     with running(tmp_path_factory.mktemp("control-plane")) as started:

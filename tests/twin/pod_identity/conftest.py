@@ -9,7 +9,7 @@ import pytest
 from tests.twin.pod_identity.support import TestCluster, Twin
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
     """A twin where associations are effective at once, with clusters ``main`` and ``other``."""
     running = Twin(tmp_path_factory.mktemp("twin"), propagation=0)
@@ -20,7 +20,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
     assert "Traceback" not in log, log
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def cluster(twin: Twin) -> TestCluster:
     """A cluster whose agent runs."""
     found = twin.cluster("main", nodes=1)
@@ -28,7 +28,7 @@ def cluster(twin: Twin) -> TestCluster:
     return found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def other_cluster(twin: Twin) -> TestCluster:
     """Another cluster, without nodes and agent."""
     return twin.cluster("other", nodes=0)
